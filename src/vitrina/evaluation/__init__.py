@@ -1,0 +1,1 @@
+"""Metrics, calibration, behaviour checks, gates and the evaluation report."""

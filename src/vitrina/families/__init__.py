@@ -1,0 +1,1 @@
+"""Model families: one folder each, always with the same file names."""

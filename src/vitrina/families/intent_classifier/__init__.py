@@ -1,0 +1,1 @@
+"""Customer message → intent, with calibrated confidence and out-of-scope detection."""
