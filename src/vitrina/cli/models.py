@@ -53,9 +53,7 @@ def train(
     from vitrina.jobs import train as job
 
     changes = typed(pairs(overrides, "--set"))
-    result = job(
-        family, data, output, preset=preset, overrides=changes, teacher=teacher, checkpoints=checkpoints
-    )
+    result = job(family, data, output, preset=preset, overrides=changes, teacher=teacher, checkpoints=checkpoints)
     show(result, as_json)
 
 

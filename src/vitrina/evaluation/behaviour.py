@@ -78,9 +78,7 @@ def _edit(name: str, language: str) -> Edit:
     }[name]
 
 
-def _result(
-    name: str, originals: list[str], changed: list[str], before: list[str], after: list[str]
-) -> dict[str, Any]:
+def _result(name: str, originals: list[str], changed: list[str], before: list[str], after: list[str]) -> dict[str, Any]:
     flips = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
     passed = len(originals) - len(flips)
     return {

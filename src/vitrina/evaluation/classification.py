@@ -44,9 +44,7 @@ def out_of_scope_metrics(scores: np.ndarray, is_out: np.ndarray, flagged: np.nda
     }
 
 
-def slices(
-    correct: pd.Series, by: Mapping[str, Iterable[object]], *, minimum_rows: int = 20
-) -> list[dict[str, Any]]:
+def slices(correct: pd.Series, by: Mapping[str, Iterable[object]], *, minimum_rows: int = 20) -> list[dict[str, Any]]:
     """Accuracy of every value of every slicing column that has at least `minimum_rows` rows.
 
     Args:
@@ -60,9 +58,7 @@ def slices(
         groups = correct.groupby(pd.Series(list(values), index=correct.index), observed=True)
         for value, group in groups:
             if len(group) >= minimum_rows:
-                found.append(
-                    {"slice": name, "value": str(value), "rows": len(group), "accuracy": float(group.mean())}
-                )
+                found.append({"slice": name, "value": str(value), "rows": len(group), "accuracy": float(group.mean())})
     return found
 
 

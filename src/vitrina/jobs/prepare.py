@@ -50,9 +50,7 @@ def prepare(
         spec.data.prepare(given, folder, options, seed)
         parts = [folder / f"{name}.parquet" for name in SPLITS]
         rows = {part.stem: pq.read_metadata(part).num_rows for part in parts}
-        result = PrepareResult(
-            family=spec.name, output=str(output), rows=rows, data_version=digest_of(parts)
-        )
+        result = PrepareResult(family=spec.name, output=str(output), rows=rows, data_version=digest_of(parts))
         write_json(folder / PREPARED, result.model_dump(exclude={"output"}) | {"seed": seed})
     return result
 

@@ -36,7 +36,10 @@ class Options(BaseModel):
     outlier_weight: float = Field(1.0, ge=0, description="Weight of the loss on out-of-scope training rows.")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="Held out where the table states no split.")
     test_fraction: float = Field(
-        0.1, ge=0, lt=0.5, description="Held out for gates where the table states no test split; 0: use validation."
+        0.1,
+        ge=0,
+        lt=0.5,
+        description="Held out for gates where the table states no test split; 0: use validation.",
     )
     oos_false_alarms: float = Field(
         0.05, gt=0, lt=0.5, description="Share of in-scope messages that may be flagged out of scope."

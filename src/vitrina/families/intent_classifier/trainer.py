@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, Trainer
 
 from vitrina.artifacts import write_json
 from vitrina.contracts.messages import OUT_OF_SCOPE
@@ -23,13 +23,12 @@ from vitrina.families.intent_classifier.data import Collator, TokenizedMessages
 from vitrina.families.intent_classifier.modeling import OUT_OF_SCOPE_LABEL, IntentClassifier
 from vitrina.text.augmentation import altered
 from vitrina.text.encoders import load_tokenizer, resolve_encoder
-from vitrina.training.engine import VitrinaTrainer
 from vitrina.training.spec import TrainingSetup
 
 HEAD_SIZE = 64
 
 
-class IntentTrainer(VitrinaTrainer):
+class IntentTrainer(Trainer):
     """Label smoothing that knows out-of-scope rows, and distillation where a batch carries the teacher's logits.
 
     Distillation minimises KL(teacher || student) of distributions softened by a temperature (Hinton et al., 2015).
@@ -69,7 +68,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     model = _model(options, intents, teacher)
     texts, labels = list(train["text"]), _indices(train["intent"], intents)
     extra: dict[str, Any] = {}
-    trainer_class: type[VitrinaTrainer] = IntentTrainer
+    trainer_class: type[Trainer] = IntentTrainer
     if options.student is not None:
         if teacher is None:
             raise UsageError("This preset distils a student: give a teacher (--teacher FOLDER or models:/…).")
