@@ -1,0 +1,40 @@
+"""`catalogue`: one row a product."""
+
+from __future__ import annotations
+
+from vitrina.contracts.columns import (
+    IDENTIFIER,
+    LANGUAGE,
+    SANE_TIME,
+    Between,
+    Column,
+    Length,
+    Matches,
+    Reference,
+    Table,
+)
+
+PATH_SEPARATOR = " > "
+
+CATALOGUE = Table(
+    name="catalogue",
+    columns=(
+        Column("product_id", "string", (IDENTIFIER,)),
+        Column("title", "string", (Length(1, 1000),)),
+        Column("description", "string", (Length(1, 20_000),), nullable=True),
+        Column(
+            "category",
+            "string",
+            (Matches(r"^[^>]*[^>\s][^>]*(?:>[^>]*[^>\s][^>]*)*\Z", "a path such as Clothing > Shirts"),),
+        ),
+        Column("brand", "string", (Length(1, 200),), nullable=True),
+        Column("price", "float", (Between(0, 10_000_000),)),
+        Column("currency", "string", (Matches(r"^[A-Z]{3}\Z", "a three-letter currency code such as EUR"),)),
+        Column("attributes", "attributes", nullable=True),
+        Column("image_id", "string", (IDENTIFIER,), nullable=True),
+        LANGUAGE,
+        Column("created_at", "timestamp", (SANE_TIME,), nullable=True),
+    ),
+    key=("product_id",),
+    references=(Reference("image_id", "images", "image_id", at_least=0.95),),
+)
