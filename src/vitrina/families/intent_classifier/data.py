@@ -74,7 +74,7 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from vitrina.data.ingest import read_table
+    from vitrina.data.sources.files import read_frame
 
     path = Path(path)
     if path.is_dir():
@@ -83,7 +83,7 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
         return pd.read_parquet(path / f"{split}.parquet")
     if not path.is_file():
         raise UsageError(f"{path} does not exist.")
-    frame = read_table(path)
+    frame = read_frame(path)
     missing = [column for column in ("text", "intent") if column not in frame]
     if missing:
         raise DataError(f"{path}: column {missing[0]} is missing; it has {', '.join(map(str, frame.columns))}.")
