@@ -1,4 +1,4 @@
-"""The errors a user can act on. The command line prints their one sentence and exits non-zero; services map them to 4xx."""
+"""Errors a user can act on: the command line prints their one sentence and exits non-zero; services answer 4xx."""
 
 from __future__ import annotations
 
