@@ -1,0 +1,60 @@
+"""Fixtures shared by several test folders: a tiny text encoder and a small messages table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+WORDS = {
+    "order_status": ["where is my order", "dónde está mi pedido", "track the parcel", "has my package shipped"],
+    "refund": ["i want my money back", "quiero un reembolso", "refund this purchase", "return my money please"],
+    "opening_hours": ["when do you open", "a qué hora abren", "opening hours today", "are you open on sunday"],
+}
+OUT_OF_SCOPE = ["what is the capital of france", "play some jazz music", "cuéntame un chiste malo"]
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a hub checkout: a random 2-layer, 32-wide BERT and a WordPiece tokenizer."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_encoder")
+    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    texts = [text for texts in WORDS.values() for text in texts] + OUT_OF_SCOPE
+    tokenizer.train_from_iterator(texts * 3, vocab_size=300, min_frequency=1, show_progress=False)
+    BertTokenizerFast(tokenizer_object=tokenizer._tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def messages_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A canonical messages table of three easy intents and a few out-of-scope rows, without stated splits."""
+    import pandas as pd
+
+    rows = [
+        {"text": f"{text} {number}", "intent": intent, "language": "es" if " mi " in text or "qu" in text else "en"}
+        for intent, texts in WORDS.items()
+        for text in texts
+        for number in range(20)
+    ]
+    rows += [
+        {"text": f"{text} {n}", "intent": "out_of_scope", "language": "en"} for text in OUT_OF_SCOPE for n in range(8)
+    ]
+    frame = pd.DataFrame(rows).assign(split="")
+    frame["domain"] = frame["intent"].map({"order_status": "orders", "refund": "payments", "opening_hours": "stores"})
+    path = tmp_path_factory.mktemp("tables") / "messages.parquet"
+    frame.to_parquet(path, index=False)
+    return path
