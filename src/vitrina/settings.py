@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     serve_port: int = Field(3000, ge=1, le=65535)
     api_keys: str = Field("", description="Comma-separated keys; empty: the service is open.")
+    model: Path | None = Field(None, description="What a service serves: a model folder or a pointer file.")
+    predictions: Path | None = Field(None, description="Folder of a service's prediction log; default: under home.")
     threads: int = Field(0, ge=0, description="Threads for torch and ONNX Runtime; 0: chosen by what is running.")
 
 

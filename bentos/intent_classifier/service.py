@@ -1,0 +1,59 @@
+"""BentoML service of the intent classifier: `bentoml serve` starts it, `vitrina.serving` answers.
+
+`VITRINA_MODEL` names a model folder or a pointer file; without it the bento serves the model packed inside.
+BentoML's own access log, metrics and tracing are off: `vitrina.serving` does the same work for less.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bentoml
+
+from vitrina.contracts.http import Classification, ClassifyRequest
+from vitrina.families.intent_classifier import serving
+from vitrina.serving.http import HttpService
+from vitrina.serving.operation import Operation
+from vitrina.serving.service import ModelService
+from vitrina.settings import load_settings
+
+NAME = "intent_classifier"
+PACKED = Path(__file__).parent / "model.json"
+
+OPERATION = Operation(
+    path="/classify",
+    request=ClassifyRequest,
+    response=Classification,
+    load=serving.load,
+    predict=serving.classify,
+    answer=serving.answer,
+    record=serving.record,
+    example=ClassifyRequest("where is my order? it should have arrived yesterday"),
+)
+
+
+def build() -> ModelService:
+    """The service of this worker."""
+    settings = load_settings()
+    return ModelService(
+        OPERATION,
+        source=settings.model or PACKED,
+        predictions=settings.predictions or settings.home / "predictions" / NAME,
+        name=NAME,
+    )
+
+
+@bentoml.service(
+    name=NAME,
+    workers=int(os.environ.get("VITRINA_WORKERS", "1")),
+    traffic={"timeout": 60},
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},
+)
+class IntentClassifier:
+    """Customer message → intent."""
+
+
+IntentClassifier.add_asgi_middleware(HttpService, build=build, api_keys=load_settings().api_keys)

@@ -1,0 +1,145 @@
+"""Which model a process serves: loaded after its checksums match, warmed up, swapped without a gap.
+
+A *source* is a model folder, or a pointer file `{"folder", "model", "version"}` (written by `point`): when the pointer
+changes, running services load the new folder beside the old one and switch between two requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitrina.artifacts import MANIFEST, read_json, verify_manifest, write_json
+from vitrina.errors import ArtifactError, VitrinaError
+
+logger = logging.getLogger("vitrina.serving")
+
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model folder with the name and version that answers report."""
+
+    folder: Path
+    model: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to answer. `seconds` is the measured time of one request."""
+
+    predictor: Any
+    source: Source
+    seconds: float
+
+
+def point(pointer: Path, folder: Path, model: str, version: str) -> None:
+    """Make `pointer` name a model folder, atomically; the services that watch it switch within `POLL_SECONDS`."""
+    write_json(pointer, {"folder": str(folder), "model": model, "version": version})
+
+
+def read_source(path: Path) -> Source:
+    """The model that a folder or pointer file names.
+
+    Raises:
+        ArtifactError: when there is neither.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return Source(path, path.name, _folder_version(path))
+    pointer = read_json(path)
+    try:
+        return Source(path.parent / pointer["folder"], pointer["model"], str(pointer["version"]))
+    except (TypeError, KeyError) as error:
+        raise ArtifactError(f"{path} does not name a model: it needs folder, model and version.") from error
+
+
+def _folder_version(folder: Path) -> str:
+    """A version for a folder that was never registered: the start of its manifest's digest."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise ArtifactError(f"{folder} is not a model folder: it has no {MANIFEST}.")
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
+
+
+class Runtime:
+    """Holds the model in use. `current` is replaced in one assignment, so a request sees one version only."""
+
+    def __init__(
+        self, path: Path, load: Callable[[Path], Any], warm: Callable[[Any], Any], name: str | None = None
+    ) -> None:
+        """`load(folder)` makes a predictor, `warm(predictor)` runs one typical request; `name` overrides the model's."""
+        self._path = Path(path)
+        self._load = load
+        self._warm = warm
+        self._name = name
+        self._stop = threading.Event()
+        self.current: Loaded | None = None
+        self.error = "The model is not loaded yet."
+
+    def swap(self, source: Source) -> Loaded:
+        """Verify, load and warm `source`, then serve it. On an error the model in use stays.
+
+        Raises:
+            ArtifactError: when the folder is damaged or cannot be loaded.
+        """
+        verify_manifest(source.folder)
+        try:
+            predictor = self._load(source.folder)
+            seconds = _fastest(lambda: self._warm(predictor))
+        except VitrinaError:
+            raise
+        except Exception as error:  # ONNX Runtime and tokenizers raise many types for a bad file
+            raise ArtifactError(f"Model folder {source.folder} cannot be loaded: {error}") from error
+        self.current = loaded = Loaded(predictor, source, seconds)
+        logger.info("Serving %s version %s from %s.", source.model, source.version, source.folder)
+        return loaded
+
+    def refresh(self) -> bool:
+        """Load what the path names now, unless it is in use already. Never raises; says whether the model changed."""
+        try:
+            source = self._named(read_source(self._path))
+            if self.current is not None and self.current.source == source:
+                return False
+            self.swap(source)
+            self.error = ""
+            return True
+        except (VitrinaError, OSError) as error:
+            if str(error) != self.error:
+                logger.error("%s", error)
+            self.error = str(error)
+            return False
+
+    def watch(self, changed: Callable[[Loaded], None]) -> None:
+        """Follow the pointer in the background; `changed` is told of each new model."""
+        threading.Thread(target=self._follow, args=(changed,), name="model-watch", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+
+    def _named(self, source: Source) -> Source:
+        return Source(source.folder, self._name or source.model, source.version)
+
+    def _follow(self, changed: Callable[[Loaded], None]) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            if self.refresh() and self.current is not None:
+                changed(self.current)
+
+
+def _fastest(run: Callable[[], Any], times: int = 5) -> float:
+    """The least time of a few runs, in seconds; the first ones also warm caches and memory pools."""
+    best = float("inf")
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return best

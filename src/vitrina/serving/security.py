@@ -1,0 +1,35 @@
+"""Optional API keys: with `VITRINA_API_KEYS` empty a service is open."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class ApiKeys:
+    """Checks `X-API-Key: KEY` or `Authorization: Bearer KEY` in constant time per key."""
+
+    def __init__(self, comma_separated: str) -> None:
+        self._keys = [key.strip().encode() for key in comma_separated.split(",") if key.strip()]
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def allow(self, headers: Headers) -> bool:
+        """Whether a request with these (lower-case) header names may pass."""
+        if not self._keys:
+            return True
+        given = _given(headers)
+        # Every key is compared, so that the time does not tell which one matched.
+        return any([hmac.compare_digest(given, key) for key in self._keys])
+
+
+def _given(headers: Headers) -> bytes:
+    for name, value in headers:
+        if name == b"x-api-key":
+            return value.strip()
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].strip()
+    return b""

@@ -1,0 +1,71 @@
+"""Prometheus metrics of a service; correct with several workers (BentoML sets `PROMETHEUS_MULTIPROC_DIR`)."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Telemetry:
+    """The counters of one process. Children are kept, because `labels()` costs more than `inc()`."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        own = {"registry": self._registry}
+        self._requests = Counter("vitrina_requests", "Answered requests.", ["route", "status"], **own)
+        self._seconds = Histogram("vitrina_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, **own)
+        self._batch = Histogram("vitrina_batch_size", "Requests run together.", buckets=BATCHES, **own)
+        self._predictions = Counter("vitrina_predictions", "Predictions by label.", ["model", "label"], **own)
+        self._dropped = Counter("vitrina_prediction_log_dropped", "Predictions that were not logged.", **own)
+        self._model = Gauge(
+            "vitrina_model_loaded_timestamp_seconds",
+            "When the served version was loaded.",
+            ["model", "version"],
+            multiprocess_mode="mostrecent",
+            **own,
+        )
+        self._child = functools.cache(lambda metric, *labels: metric.labels(*labels))
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self._child(self._requests, route, str(status)).inc()
+        self._child(self._seconds, route).observe(seconds)
+
+    def predicted(self, model: str, label: str) -> None:
+        """Count one prediction."""
+        self._child(self._predictions, model, label).inc()
+
+    def batch(self, size: int) -> None:
+        """Count one run of the model."""
+        self._batch.observe(size)
+
+    def dropped(self, count: int) -> None:
+        """Count predictions that the log could not keep."""
+        self._dropped.inc(count)
+
+    def loaded(self, model: str, version: str) -> None:
+        """State which version serves from now on."""
+        self._model.labels(model, version).set_to_current_time()
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes, summed over the workers of this service."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return generate_latest(registry)
