@@ -1,0 +1,1 @@
+"""Watching a served model: its prediction log, drift, true labels, what to label, when to retrain."""
