@@ -52,9 +52,7 @@ class ToyModel(PreTrainedModel):
         self.head = nn.Linear(config.width, 2)
         self.post_init()
 
-    def forward(
-        self, features: torch.Tensor, labels: torch.Tensor | None = None, **unused: object
-    ) -> ToyOutput:
+    def forward(self, features: torch.Tensor, labels: torch.Tensor | None = None, **unused: object) -> ToyOutput:
         logits = self.head(self.encoder(features))
         self.seen_dtypes.add(logits.dtype)
         loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
