@@ -122,6 +122,7 @@ class FamilySpec:
         tables: the canonical tables `prepare` reads.
         primary_metric: the metric of `Evaluation.metrics` that gates and search maximise.
         monitored: what drift detection compares.
+        inputs: the columns of an example that a prediction needs: the registered model's signature.
     """
 
     name: str
@@ -130,6 +131,7 @@ class FamilySpec:
     tables: tuple[str, ...]
     primary_metric: str
     monitored: Monitored
+    inputs: tuple[str, ...] = ("text",)
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f"{self.package}.{name}")
