@@ -103,7 +103,10 @@ def _merged(table: pa.Table, newest: pa.Table, name: str) -> tuple[pa.Table, int
     replaced = set(new)
     kept = table.filter(pa.array([key not in replaced for key in old], pa.bool_()))
     shared = newest.select([column for column in newest.column_names if column in table.column_names])
-    merged = pa.concat_tables([kept, shared], promote_options="permissive")
+    try:
+        merged = pa.concat_tables([kept, shared], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"The additions to {name} do not fit its column types: {error}.") from error
     return merged.select(table.column_names), len(table) - len(kept)
 
 

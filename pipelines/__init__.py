@@ -1,0 +1,1 @@
+"""Pipelines: components put together. `python -m pipelines` runs, compiles, submits and schedules them."""
