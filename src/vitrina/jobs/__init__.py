@@ -3,10 +3,14 @@
 ``from vitrina.jobs import train`` gives the function. Job modules import heavy libraries inside their functions only.
 """
 
+from vitrina.jobs.drift import drift
+from vitrina.jobs.feedback import feedback
+from vitrina.jobs.label import label
+from vitrina.jobs.labelled import labelled
 from vitrina.jobs.merge import merge
 from vitrina.jobs.promote import promote
 from vitrina.jobs.register import register
 from vitrina.jobs.resources import resources
 from vitrina.jobs.rollback import rollback
 
-__all__ = ["merge", "promote", "register", "resources", "rollback"]
+__all__ = ["drift", "feedback", "label", "labelled", "merge", "promote", "register", "resources", "rollback"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server, write_to_textfile
 
 from vitrina.errors import ArtifactError, ServiceError
+from vitrina.monitoring.decision import Decision
 
 LABELS = ("model", "version")
 
@@ -31,23 +31,23 @@ class Exporter:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"vitrina_{name}", text, (*LABELS, *labels), registry=self.registry)
 
-    def update(self, decision: dict[str, Any]) -> None:
-        """Show a decision (the content of `decision.json`); what it does not hold disappears."""
+    def update(self, decision: Decision) -> None:
+        """Show a decision; what it does not hold disappears."""
         for gauge in vars(self).values():
             if isinstance(gauge, Gauge):
                 gauge.clear()
-        who = (decision["model"], decision["version"])
-        self._detected.labels(*who).set(decision["drifted"])
-        self._retrain.labels(*who).set(decision["retrain"])
-        self._rows.labels(*who).set(decision["rows"])
-        self._unreadable.labels(*who).set(decision["torn_lines"] + decision["corrupt_lines"])
-        self._checked.labels(*who).set(decision["decided_unix"])
-        for test in decision["tests"]:
+        who = (decision.model, decision.version or "")
+        self._detected.labels(*who).set(decision.drifted)
+        self._retrain.labels(*who).set(decision.retrain)
+        self._rows.labels(*who).set(decision.rows)
+        self._unreadable.labels(*who).set(decision.torn_lines + decision.corrupt_lines)
+        self._checked.labels(*who).set(decision.decided_at.timestamp())
+        for test in decision.tests:
             self._score.labels(*who, test["column"], test["test"]).set(test["effect"])
             self._p_value.labels(*who, test["column"], test["test"]).set(test["p_value"])
-        for column, share in decision["missing"].items():
+        for column, share in decision.missing.items():
             self._missing.labels(*who, column).set(share)
-        for language, live in decision["live_accuracy"].items():
+        for language, live in decision.live_accuracy.items():
             self._accuracy.labels(*who, language).set(live["accuracy"])
             self._labelled.labels(*who, language).set(live["rows"])
 

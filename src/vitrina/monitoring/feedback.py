@@ -16,8 +16,8 @@ from vitrina.contracts.http import FeedbackRecord
 from vitrina.data.coercion import coerce
 from vitrina.data.sources.files import read_frame
 from vitrina.errors import DataError
-from vitrina.monitoring.predictions import FEEDBACK, read_lines
-from vitrina.serving.prediction_log import append_lines
+from vitrina.monitoring.predictions import read_lines
+from vitrina.serving.prediction_log import FEEDBACK, append_lines
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from vitrina.artifacts import write_json, write_text
+from vitrina.artifacts import read_json, write_json, write_text
 from vitrina.contracts.messages import MESSAGES
 from vitrina.data.sources.files import read_frame
 from vitrina.errors import DataError
@@ -77,6 +77,13 @@ def _spread(ranked: np.ndarray, embeddings: np.ndarray, count: int, chosen: Sequ
         distance = np.minimum(distance, gap)
         distance[best] = -1
     return picked
+
+
+def known_labels(folder: Path, reference: pd.DataFrame, chosen: pd.DataFrame) -> list[str]:
+    """Every label a person may choose: the model's own, those of its reference, those it predicted."""
+    path = folder / "labels.json"
+    own = read_json(path).get("labels", []) if path.is_file() else []
+    return sorted({*own, *reference["label"].dropna(), *chosen["predicted"].dropna()})
 
 
 def write_tasks(chosen: pd.DataFrame, labels: Sequence[str], model_version: str, folder: Path) -> None:

@@ -15,7 +15,6 @@ from vitrina.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-FEEDBACK = "feedback.jsonl"
 REQUIRED = ("request_id", "timestamp")
 COLUMNS = (*REQUIRED, "model", "version")
 _LOG_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\..+\.jsonl")
@@ -54,14 +53,11 @@ def read_window(
     *,
     since: str | None = None,
     until: str | None = None,
-    model: str | None = None,
-    version: str | None = None,
 ) -> Window:
     """The predictions in `[since, until)` over the files of all processes.
 
     Args:
         since, until: ISO 8601 moments, or an age such as `90m`, `24h`, `7d`.
-        model, version: keep only the predictions of this model or version.
 
     Raises:
         UsageError: when `folder` does not exist or a moment cannot be read.
@@ -74,14 +70,12 @@ def read_window(
     lines = Lines()
     for path in _log_files(folder, start, end):
         _read_into(lines, path, REQUIRED)
-    frame = pd.DataFrame(lines.rows, columns=None if lines.rows else list(COLUMNS))
+    frame = pd.DataFrame(lines.rows)
+    frame = frame.reindex(columns=list(dict.fromkeys([*COLUMNS, *frame.columns])))
     times = pd.to_datetime(frame["timestamp"], utc=True, errors="coerce", format="ISO8601")
     lines.corrupt += int(times.isna().sum())
     frame["timestamp"] = times
     keep = times.notna()
-    for column, wanted in (("model", model), ("version", version)):
-        if wanted is not None:
-            keep &= frame[column].astype(str) == wanted
     if start is not None:
         keep &= times >= start
     if end is not None:
