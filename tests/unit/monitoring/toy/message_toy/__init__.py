@@ -1,0 +1,1 @@
+"""A family small enough for tests of monitoring: nearest topic by hashed words."""
