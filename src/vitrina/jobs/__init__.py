@@ -12,5 +12,19 @@ from vitrina.jobs.promote import promote
 from vitrina.jobs.register import register
 from vitrina.jobs.resources import resources
 from vitrina.jobs.rollback import rollback
+from vitrina.jobs.train import train
+from vitrina.jobs.tune import tune
 
-__all__ = ["drift", "feedback", "label", "labelled", "merge", "promote", "register", "resources", "rollback"]
+__all__ = [
+    "drift",
+    "feedback",
+    "label",
+    "labelled",
+    "merge",
+    "promote",
+    "register",
+    "resources",
+    "rollback",
+    "train",
+    "tune",
+]

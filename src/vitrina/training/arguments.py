@@ -38,9 +38,7 @@ class TrainingOptions(BaseModel):
     layerwise_lr_decay: float = Field(
         1.0, gt=0, le=1, description="Each encoder layer below the top learns this much slower; 1: all alike."
     )
-    optimizer: Literal["adamw", "adamw_fused"] = Field(
-        "adamw_fused", description="AdamW, plain or fused kernel."
-    )
+    optimizer: Literal["adamw", "adamw_fused"] = Field("adamw_fused", description="AdamW, plain or fused kernel.")
     schedule: Schedule = Field("linear", description="How the learning rate moves after the warm-up.")
     warmup_ratio: float = Field(
         0.0, ge=0, lt=1, description="Share of the steps that warm up; one_cycle: its rising part (0: 0.3)."
@@ -57,12 +55,8 @@ class TrainingOptions(BaseModel):
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, slower.")
     length_bucketing: bool = Field(False, description="Batch rows of similar length: less padding.")
     metric: str = Field("loss", description="Validation metric that picks the best weights.")
-    greater_is_better: bool | None = Field(
-        None, description="Direction of metric; null: yes unless it is a loss."
-    )
-    early_stopping_patience: int = Field(
-        0, ge=0, description="Evaluations without progress to stop; 0: never."
-    )
+    greater_is_better: bool | None = Field(None, description="Direction of metric; null: yes unless it is a loss.")
+    early_stopping_patience: int = Field(0, ge=0, description="Evaluations without progress to stop; 0: never.")
     eval_every: Cadence = Field("epoch", description="Evaluate every so many steps, or each epoch.")
     checkpoint_every: Cadence = Field("epoch", description="Checkpoint every so many steps, or each epoch.")
     keep_checkpoints: int = Field(1, ge=1, description="Checkpoints kept; the best and the last always are.")
@@ -70,13 +64,9 @@ class TrainingOptions(BaseModel):
     report_to: tuple[Reporter, ...] = Field((), description="Where metrics go: tensorboard, wandb, mlflow.")
     progress: bool = Field(True, description="Progress on stderr.")
     seed: int = Field(7, ge=0, lt=2**32, description="Seed of initialisation, order and dropout.")
-    threads: int = Field(
-        0, ge=0, description="Torch threads a process; 0: VITRINA_THREADS, or half the cores."
-    )
+    threads: int = Field(0, ge=0, description="Torch threads a process; 0: VITRINA_THREADS, or half the cores.")
     workers: int = Field(0, ge=0, description="Processes that load data; 0: the training process itself.")
-    num_processes: int = Field(
-        1, ge=1, description="Processes on this machine (torchrun): one a GPU, or gloo on CPU."
-    )
+    num_processes: int = Field(1, ge=1, description="Processes on this machine (torchrun): one a GPU, or gloo on CPU.")
 
     @field_validator("report_to", mode="before")
     @classmethod
@@ -118,9 +108,7 @@ RENAMED = {
 OPTIMIZERS = {"adamw": "adamw_torch", "adamw_fused": "adamw_torch_fused"}
 
 
-def training_arguments(
-    options: TrainingOptions, folder: Path, epoch_steps: int, name: str
-) -> TrainingArguments:
+def training_arguments(options: TrainingOptions, folder: Path, epoch_steps: int, name: str) -> TrainingArguments:
     """The options as transformers understands them.
 
     Args:

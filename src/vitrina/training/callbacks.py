@@ -34,9 +34,7 @@ class WeightAverage(TrainerCallback):
         self.model, self.decay = model, decay
         self.average = AveragedModel(model, multi_avg_fn=self._blend)
 
-    def _blend(
-        self, averaged: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor
-    ) -> None:
+    def _blend(self, averaged: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor) -> None:
         n = int(updates)
         get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, current, n)
 
@@ -102,9 +100,7 @@ class Progress(TrainerCallback):
         elif state.is_world_process_zero and any(name.startswith("eval_") for name in shown):
             text = " ".join(f"{name.removeprefix('eval_')}={value}" for name, value in shown.items())
             took = time.monotonic() - self.started
-            print(
-                f"step {state.global_step}/{state.max_steps} {took:.0f}s {text}", file=sys.stderr, flush=True
-            )
+            print(f"step {state.global_step}/{state.max_steps} {took:.0f}s {text}", file=sys.stderr, flush=True)
 
     def on_train_end(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
         if self.bar is not None:

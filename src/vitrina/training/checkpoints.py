@@ -26,8 +26,7 @@ def is_whole(checkpoint: Path) -> bool:
     except ArtifactError:
         return False
     return all(
-        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size
-        for name, size in sizes.items()
+        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
     )
 
 

@@ -27,6 +27,10 @@ from vitrina.training.schedules import layerwise_groups, one_cycle
 from vitrina.training.spec import TrainingSetup
 
 
+class Diverged(UsageError):
+    """The validation loss is no number any more."""
+
+
 @dataclass(frozen=True)
 class TrainOutcome:
     """What a training did; `setup.model` holds the best (averaged, where asked) weights afterwards.
@@ -60,7 +64,7 @@ def run(
     """Train `setup.model` in place, from the newest whole checkpoint in `checkpoints` where there is one.
 
     Raises:
-        UsageError: when options and family do not fit, or training diverges.
+        UsageError: when options and family do not fit. Diverged: when the loss is no number any more.
     """
     torch.set_num_threads(threads(options))
     logging.disable_progress_bar()  # one bar a saved checkpoint says nothing
@@ -72,9 +76,7 @@ def run(
     trainer.train(resume_from_checkpoint=str(start) if start else None)
     state = trainer.state
     reporters = [
-        callback
-        for callback in trainer.callback_handler.callbacks
-        if isinstance(callback, reports.MLflowReport)
+        callback for callback in trainer.callback_handler.callbacks if isinstance(callback, reports.MLflowReport)
     ]
     return TrainOutcome(
         metrics=_metrics_at(state.log_history, state.best_global_step),
@@ -161,9 +163,7 @@ class _Engine(Trainer):
         return self.order
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        if self.optimizer is None and (
-            self.options.layerwise_lr_decay < 1 or self.options.head_learning_rate
-        ):
+        if self.optimizer is None and (self.options.layerwise_lr_decay < 1 or self.options.head_learning_rate):
             decayed = set(self.get_decay_parameter_names(self.model))
             groups = layerwise_groups(self.model, self.options, decayed)
             optimizer, arguments = self.get_optimizer_cls_and_kwargs(self.args, self.model)
@@ -172,9 +172,7 @@ class _Engine(Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         if self.lr_scheduler is None and self.options.schedule == "one_cycle":
-            self.lr_scheduler = one_cycle(
-                optimizer or self.optimizer, num_training_steps, self.options.warmup_ratio
-            )
+            self.lr_scheduler = one_cycle(optimizer or self.optimizer, num_training_steps, self.options.warmup_ratio)
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
@@ -183,9 +181,7 @@ class _Engine(Trainer):
             metrics = super().evaluate(*args, **kwargs)
         wanted = f"eval_{self.options.metric.removeprefix('eval_')}"
         if self.is_in_train and wanted not in metrics:
-            known = ", ".join(
-                sorted(name.removeprefix("eval_") for name in metrics if name.startswith("eval_"))
-            )
+            known = ", ".join(sorted(name.removeprefix("eval_") for name in metrics if name.startswith("eval_")))
             raise UsageError(f"training.metric {self.options.metric} is not measured; there are: {known}.")
         return metrics
 
@@ -193,7 +189,7 @@ class _Engine(Trainer):
         """With save_strategy "best" this says whether to save: also when due, or when training stops."""
         best = super()._determine_best_metric(metrics, trial)
         if self.state.best_global_step is None or math.isnan(metrics.get("eval_loss", 0.0)):
-            raise UsageError(
+            raise Diverged(
                 f"Training diverged at step {self.state.global_step}: the validation loss is "
                 f"{metrics.get('eval_loss')}; lower training.learning_rate or set training.gradient_clipping."
             )
@@ -226,9 +222,7 @@ class _Engine(Trainer):
                     f"{best}, the best checkpoint, is missing or damaged: delete {best.parent} to start over."
                 )
             self.state.best_model_checkpoint = str(best)
-        return (
-            (epochs, 0) if self.control.should_training_stop else done
-        )  # it had stopped early: nothing is left
+        return (epochs, 0) if self.control.should_training_stop else done  # it had stopped early: nothing is left
 
     def _load_best_model(self) -> None:
         if self.average is None:
@@ -242,9 +236,7 @@ def _epoch_steps(setup: TrainingSetup, options: TrainingOptions) -> int:
     """Optimizer steps of one epoch over all processes."""
     if isinstance(setup.train_dataset, IterableDataset):
         if "epoch" in (options.eval_every, options.checkpoint_every) or not options.max_steps:
-            raise UsageError(
-                "Rows that come as a stream need max_steps, eval_every and checkpoint_every in steps."
-            )
+            raise UsageError("Rows that come as a stream need max_steps, eval_every and checkpoint_every in steps.")
         return options.max_steps
     rows = len(setup.train_dataset)  # type: ignore[arg-type]
     if rows == 0:
@@ -255,9 +247,7 @@ def _epoch_steps(setup: TrainingSetup, options: TrainingOptions) -> int:
 
 
 def _check_fit(setup: TrainingSetup, options: TrainingOptions) -> None:
-    first = (
-        None if isinstance(setup.train_dataset, IterableDataset) else setup.collator([setup.train_dataset[0]])
-    )
+    first = None if isinstance(setup.train_dataset, IterableDataset) else setup.collator([setup.train_dataset[0]])
     if options.label_smoothing and first is not None and "labels" not in first:
         raise UsageError("training.label_smoothing needs batches with labels; this family has none.")
     if options.gradient_checkpointing and not setup.model.supports_gradient_checkpointing:

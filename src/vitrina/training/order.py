@@ -23,9 +23,7 @@ from vitrina.errors import UsageError
 class EpochOrder(Sampler[int]):
     """A fresh permutation of the rows each epoch; with `lengths`, rows of similar length share a batch."""
 
-    def __init__(
-        self, rows: int, seed: int, lengths: Sequence[int] | None = None, batch_size: int = 1
-    ) -> None:
+    def __init__(self, rows: int, seed: int, lengths: Sequence[int] | None = None, batch_size: int = 1) -> None:
         self.rows, self.seed, self.lengths, self.batch_size = rows, seed, lengths, batch_size
         self.epoch = 0
 
@@ -83,9 +81,7 @@ def row_lengths(rows: Dataset) -> list[int]:
     try:
         return [len(rows[index]["input_ids"]) for index in range(len(rows))]  # type: ignore[arg-type]
     except (TypeError, KeyError, IndexError) as error:
-        raise UsageError(
-            "training.length_bucketing needs rows with input_ids, or a dataset with lengths."
-        ) from error
+        raise UsageError("training.length_bucketing needs rows with input_ids, or a dataset with lengths.") from error
 
 
 class EpochSetter(TrainerCallback):

@@ -50,9 +50,7 @@ class Resources(BaseModel):
     shared_memory: str = Field("", description="Size of /dev/shm; empty: the cluster's default.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Node label → value.")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints the task accepts.")
-    secrets: dict[str, SecretKey] = Field(
-        default_factory=dict, description="Environment variable → secret key."
-    )
+    secrets: dict[str, SecretKey] = Field(default_factory=dict, description="Environment variable → secret key.")
     timeout: int = Field(0, ge=0, description="Seconds after which the task is stopped; 0: never.")
 
 
@@ -109,9 +107,7 @@ def checked(section: type[Section], values: Any, name: str, source: str) -> Sect
         where = [str(part) for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
         dotted = ".".join([name, *where])
         if first["type"] == "extra_forbidden":
-            raise UsageError(
-                f"Preset {source}: {_unknown(dotted, where[-1], _keys(section, where))}"
-            ) from error
+            raise UsageError(f"Preset {source}: {_unknown(dotted, where[-1], _keys(section, where))}") from error
         message = first["msg"].removeprefix("Value error, ")
         got = "" if isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
         raise UsageError(f"Preset {source}: {dotted}: {message}{got}.") from error
@@ -124,9 +120,7 @@ def _find(spec: FamilySpec, preset: str | Path) -> Path:
     if (path := Path(preset)).is_file():
         return path
     names = ", ".join(sorted(file.stem for file in (spec.folder / "presets").glob("*.yaml")))
-    raise UsageError(
-        f"There is no preset '{preset}' of {spec.name}. Known: {names or 'none'}; or name a YAML file."
-    )
+    raise UsageError(f"There is no preset '{preset}' of {spec.name}. Known: {names or 'none'}; or name a YAML file.")
 
 
 def _read(path: Path) -> dict[str, Any]:

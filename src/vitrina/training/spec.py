@@ -123,6 +123,7 @@ class FamilySpec:
         primary_metric: the metric of `Evaluation.metrics` that gates and search maximise.
         monitored: what drift detection compares.
         inputs: the columns of an example that a prediction needs: the registered model's signature.
+        task: the hub's pipeline tag, for the model card.
     """
 
     name: str
@@ -132,6 +133,7 @@ class FamilySpec:
     primary_metric: str
     monitored: Monitored
     inputs: tuple[str, ...] = ("text",)
+    task: str | None = None
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f"{self.package}.{name}")

@@ -8,6 +8,7 @@ SPEC = FamilySpec(
     summary="Says what a customer's message wants, how sure it is, and when the shop does not handle it.",
     tables=("messages",),
     primary_metric="accuracy",
+    task="text-classification",
     monitored=Monitored(
         categorical=("label", "language"),
         numerical=("confidence", "length"),
