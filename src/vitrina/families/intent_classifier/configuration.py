@@ -28,6 +28,7 @@ class Options(BaseModel):
     encoder: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2", description="Hub id or folder of a pretrained encoder."
     )
+    encoder_layers: int = Field(0, ge=0, description="Keep only the lowest layers of the encoder; 0: all.")
     student: Student | None = Field(None, description="Distil a student of this shape from a teacher.")
     max_length: int = Field(64, ge=8, le=512, description="Tokens kept of a text.")
     dropout: float = Field(0.1, ge=0, lt=1)

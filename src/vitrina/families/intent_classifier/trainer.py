@@ -102,6 +102,9 @@ def _accuracy(prediction: Any) -> dict[str, float]:
 def _model(options: Options, intents: list[str], teacher: Path | None) -> IntentClassifier:
     encoder_folder = resolve_encoder(options.encoder)
     encoder = AutoConfig.from_pretrained(encoder_folder)
+    if options.encoder_layers > encoder.num_hidden_layers:
+        raise UsageError(f"model.encoder_layers: {options.encoder} has only {encoder.num_hidden_layers} layers.")
+    encoder.num_hidden_layers = options.encoder_layers or encoder.num_hidden_layers
     if options.student is not None:
         encoder.num_hidden_layers = options.student.layers
         encoder.hidden_size = options.student.width
@@ -118,7 +121,7 @@ def _model(options: Options, intents: list[str], teacher: Path | None) -> Intent
     )
     model = IntentClassifier(config)
     if options.student is None:
-        model.encoder = AutoModel.from_pretrained(encoder_folder, dtype=torch.float32)
+        model.encoder = AutoModel.from_pretrained(encoder_folder, config=encoder, dtype=torch.float32)
     elif teacher is not None:
         _inherit_words(model, IntentClassifier.from_pretrained(teacher))
     return model
