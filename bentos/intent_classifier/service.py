@@ -20,6 +20,11 @@ from vitrina.settings import load_settings
 
 NAME = "intent_classifier"
 PACKED = Path(__file__).parent / "model.json"
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+
+image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
+if REQUIREMENTS.is_file():
+    image = image.requirements_file(str(REQUIREMENTS))
 
 OPERATION = Operation(
     path="/classify",
@@ -47,7 +52,8 @@ def build() -> ModelService:
 @bentoml.service(
     name=NAME,
     workers=int(os.environ.get("VITRINA_WORKERS", "1")),
-    traffic={"timeout": 60},
+    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
+    image=image,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},

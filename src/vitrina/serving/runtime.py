@@ -76,7 +76,7 @@ class Runtime:
     def __init__(
         self, path: Path, load: Callable[[Path], Any], warm: Callable[[Any], Any], name: str | None = None
     ) -> None:
-        """`load(folder)` makes a predictor, `warm(predictor)` runs one typical request; `name` overrides the model's."""
+        """`load(folder)` makes a predictor, `warm(predictor)` runs a request; `name` overrides the source's."""
         self._path = Path(path)
         self._load = load
         self._warm = warm

@@ -31,7 +31,7 @@ class ModelService:
         self._batcher: Batcher | None = None
 
     def start(self) -> None:
-        """Load and warm the model, and follow later changes. A model that cannot be loaded leaves the service at 503."""
+        """Load and warm the model, and follow later changes; without a model that loads, answers are 503."""
         self.log.start()
         if self.runtime.refresh() and self.runtime.current is not None:
             self._changed(self.runtime.current)

@@ -26,18 +26,20 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        own = {"registry": self._registry}
-        self._requests = Counter("vitrina_requests", "Answered requests.", ["route", "status"], **own)
-        self._seconds = Histogram("vitrina_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, **own)
-        self._batch = Histogram("vitrina_batch_size", "Requests run together.", buckets=BATCHES, **own)
-        self._predictions = Counter("vitrina_predictions", "Predictions by label.", ["model", "label"], **own)
-        self._dropped = Counter("vitrina_prediction_log_dropped", "Predictions that were not logged.", **own)
+        own = self._registry
+        self._requests = Counter("vitrina_requests", "Answered requests.", ["route", "status"], registry=own)
+        self._seconds = Histogram(
+            "vitrina_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=own
+        )
+        self._batch = Histogram("vitrina_batch_size", "Requests run together.", buckets=BATCHES, registry=own)
+        self._predictions = Counter("vitrina_predictions", "Predictions by label.", ["model", "label"], registry=own)
+        self._dropped = Counter("vitrina_prediction_log_dropped", "Predictions that were not logged.", registry=own)
         self._model = Gauge(
             "vitrina_model_loaded_timestamp_seconds",
             "When the served version was loaded.",
             ["model", "version"],
             multiprocess_mode="mostrecent",
-            **own,
+            registry=own,
         )
         self._child = functools.cache(lambda metric, *labels: metric.labels(*labels))
 

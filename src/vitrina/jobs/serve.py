@@ -1,0 +1,91 @@
+"""Serve a model with BentoML, in the foreground or detached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from vitrina.jobs.result import JobResult
+
+HOST = "127.0.0.1"
+
+
+class ServeResult(JobResult):
+    """Where the service answers and what it serves; `log` is its output."""
+
+    name: str
+    url: str
+    model: str
+    version: str
+    log: Path | None
+
+
+def serve(
+    family: str, *, model: str | None = None, port: int | None = None, workers: int = 1, detach: bool = False
+) -> ServeResult:
+    """Start the service of `family`; with `detach` return once it is ready, otherwise when it ends.
+
+    Without `model` it serves the champion and follows it.
+
+    Raises:
+        UsageError, ServiceError: another family's model, a port that is taken, a service that does not become ready.
+    """
+    from vitrina.errors import UsageError
+    from vitrina.jobs.switch import champion, pointer_of, source_of
+    from vitrina.packaging.bento import bentoml_command, service_folder
+    from vitrina.registry import server
+    from vitrina.serving.runtime import point
+    from vitrina.settings import disable_telemetry, load_settings
+
+    disable_telemetry()
+    folder = service_folder(family)
+    source = source_of(model or champion(family))
+    if source.model != family:
+        raise UsageError(f"{model} is a model of {source.model}, not of {family}.")
+    settings = load_settings()
+    port = port or settings.serve_port
+    name = f"{family}-{port}"
+    follows = model in (None, champion(family))
+    pointer = pointer_of(family) if follows else pointer_of(name)
+    point(pointer, source.folder, source.model, source.version)
+    home = settings.home.resolve()
+    env = {
+        "VITRINA_HOME": str(home),
+        "VITRINA_MODEL": str(pointer),
+        "VITRINA_WORKERS": str(workers),
+        # One per service: BentoML keeps the workers' metrics there and wipes them when any service starts.
+        "BENTOML_HOME": str(home / "services" / f"bentoml-{port}"),
+    }
+    (home / "services" / f"bentoml-{port}").mkdir(parents=True, exist_ok=True)
+    command = bentoml_command("serve", "--working-dir", str(folder), "--host", HOST, "--port", str(port), "service")
+    log = None
+    if detach:
+        log = server.start(name, command, env, port=port, health_url=f"http://{HOST}:{port}/readyz").log
+    else:
+        _run(command, env, port)
+    return ServeResult(name=name, url=f"http://{HOST}:{port}", model=family, version=source.version, log=log)
+
+
+def _run(command: list[str], env: dict[str, str], port: int) -> None:
+    """Run in the foreground until the service ends or the user interrupts it."""
+    from vitrina.errors import ServiceError
+
+    if is_taken(port):
+        raise ServiceError(f"Port {port} is already taken by another program; choose one with --port.")
+    process = subprocess.Popen(command, env={**os.environ, **env})
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        code = process.wait()  # the terminal sent the interrupt to the service too
+    if code:
+        raise ServiceError(f"The service ended with code {code}; its output above says why.")
+
+
+def is_taken(port: int) -> bool:
+    """Whether something listens on `port` of this machine."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0

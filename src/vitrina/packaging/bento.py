@@ -1,0 +1,141 @@
+"""A bento: service code, this package's source, the model and locked requirements, built by `bentoml build`.
+
+Vitrina never imports bentoml: it runs the command of the same environment.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import vitrina
+from vitrina.artifacts import folder_files, read_manifest, staged_folder, verify_manifest, write_manifest, write_text
+from vitrina.errors import ServiceError, UsageError
+from vitrina.serving.runtime import Source, point
+from vitrina.settings import load_settings
+
+REQUIREMENTS = ("bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "pydantic-settings", "tokenizers")
+"""What a serving process imports; everything these need is locked with them."""
+
+LEFT_OUT = (".safetensors", "reference.parquet")
+IGNORED = "__pycache__/\n*.pyc\ntests/\n.git/\n.venv/\n"
+
+
+def service_folder(family: str) -> Path:
+    """The bento source of a family: `bentos/<family>` of the working folder or of the source checkout.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    roots = (Path.cwd(), Path(vitrina.__file__).parents[2])
+    for root in roots:
+        folder = root / "bentos" / family
+        if (folder / "service.py").is_file():
+            return folder
+    raise UsageError(f"There is no bentos/{family}/service.py here: run this in the project's folder.")
+
+
+def build(source: Source, output: Path) -> tuple[str, Path]:
+    """Build the bento of a model into the local store and copy it to `output`; returns its tag and that folder.
+
+    Raises:
+        ServiceError: when `bentoml build` fails; says its last line.
+    """
+    verify_manifest(source.folder)
+    tag = f"{source.model}:{source.version}"
+    with tempfile.TemporaryDirectory(prefix="vitrina-bento-") as temporary:
+        context = Path(temporary)
+        _fill(context, source)
+        stored = _stored(tag)
+        if stored.exists():  # the same model packed again: the service's code may have changed
+            shutil.rmtree(stored)
+        _bentoml("build", str(context), "--version", source.version, "-o", "tag")
+    with staged_folder(output) as staging:
+        shutil.copytree(stored, staging, dirs_exist_ok=True)
+    return tag, output
+
+
+def _stored(tag: str) -> Path:
+    return bentoml_home() / "bentos" / tag.replace(":", "/")
+
+
+def bentoml_home() -> Path:
+    """The bento store under Vitrina's home."""
+    return load_settings().home.resolve() / "bentoml"
+
+
+def bentoml_command(*arguments: str) -> list[str]:
+    """The command line of this environment's bentoml."""
+    return [sys.executable, "-m", "bentoml", *arguments]
+
+
+def _fill(context: Path, source: Source) -> None:
+    """Lay out what the bento holds; `model.json` names the model inside as a pointer file does."""
+    service = service_folder(source.model)
+    shutil.copytree(service, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    package = Path(vitrina.__file__).parent
+    shutil.copytree(package, context / "vitrina", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    _copy_model(source.folder, context / "model")
+    point(context / "model.json", Path("model"), source.model, source.version)
+    write_text(context / "requirements.txt", "\n".join(locked(REQUIREMENTS)) + "\n")
+    write_text(context / ".bentoignore", IGNORED)
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    """The files that serving reads, with a manifest of their own and permissions that a non-root container can read."""
+    names = folder_files(source)
+    unused = {"model.onnx"} if "model.int8.onnx" in names else set()
+    for name in names:
+        if name in unused or name.endswith(LEFT_OUT):
+            continue
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)
+        (target / name).chmod(0o644)
+    facts = {key: value for key, value in read_manifest(source).items() if key != "files"}
+    write_manifest(target, **facts)
+
+
+def locked(names: Iterable[str]) -> list[str]:
+    """`name==version` of the named distributions and all that they need, as installed here."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, str] = {}
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        requirement = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        key = f"{name}[{','.join(sorted(requirement.extras))}]" if requirement.extras else name
+        if key in found:
+            continue
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            continue  # asked for on another platform or by an extra that is not installed
+        found[key] = f"{name}=={installed.version.partition('+')[0]}"
+        for line in installed.requires or []:
+            needed = Requirement(line)
+            extras = requirement.extras or {""}
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return sorted(set(found.values()))
+
+
+def _bentoml(*arguments: str) -> str:
+    from os import environ
+
+    from vitrina.settings import TELEMETRY_OFF
+
+    home = bentoml_home()
+    home.mkdir(parents=True, exist_ok=True)
+    env = {**environ, **TELEMETRY_OFF, "BENTOML_HOME": str(home)}
+    done = subprocess.run(bentoml_command(*arguments), env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["it said nothing"]
+        raise ServiceError(f"bentoml {arguments[0]} failed: {last[0]}")
+    return done.stdout
