@@ -4,27 +4,39 @@
 """
 
 from vitrina.jobs.drift import drift
+from vitrina.jobs.evaluate import evaluate
 from vitrina.jobs.feedback import feedback
+from vitrina.jobs.ingest import ingest
 from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
 from vitrina.jobs.merge import merge
+from vitrina.jobs.package import package
+from vitrina.jobs.prepare import prepare
 from vitrina.jobs.promote import promote
 from vitrina.jobs.register import register
 from vitrina.jobs.resources import resources
 from vitrina.jobs.rollback import rollback
+from vitrina.jobs.sample import sample
 from vitrina.jobs.train import train
 from vitrina.jobs.tune import tune
+from vitrina.jobs.validate import validate
 
 __all__ = [
     "drift",
+    "evaluate",
     "feedback",
+    "ingest",
     "label",
     "labelled",
     "merge",
+    "package",
+    "prepare",
     "promote",
     "register",
     "resources",
     "rollback",
+    "sample",
     "train",
     "tune",
+    "validate",
 ]

@@ -188,5 +188,5 @@ def training_rows(predictions: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataF
 
 def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
     """The table's own columns; no split (chosen by hash later), no repeated row."""
-    frame = frame.assign(split="", domain=None).drop_duplicates(list(MESSAGES.key))
+    frame = frame.assign(split="", domain=None).drop_duplicates(["text", "intent"])
     return frame[MESSAGES.names].reset_index(drop=True)
