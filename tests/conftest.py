@@ -58,3 +58,12 @@ def messages_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "messages.parquet"
     frame.to_parquet(path, index=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole exported model folder with random weights: 2 layers, 128 wide, 150 intents. Copy it before changing it."""
+    from benchmarks._models import untrained
+
+    texts = [text for texts in WORDS.values() for text in texts] + OUT_OF_SCOPE
+    return untrained(tmp_path_factory.mktemp("models") / "student", texts)

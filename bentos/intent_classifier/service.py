@@ -24,7 +24,7 @@ REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 
 image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
 if REQUIREMENTS.is_file():
-    image = image.requirements_file(str(REQUIREMENTS))
+    image = image.python_packages(*REQUIREMENTS.read_text().split())
 
 OPERATION = Operation(
     path="/classify",

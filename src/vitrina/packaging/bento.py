@@ -20,8 +20,18 @@ from vitrina.errors import ServiceError, UsageError
 from vitrina.serving.runtime import Source, point
 from vitrina.settings import load_settings
 
-REQUIREMENTS = ("bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "pydantic-settings", "tokenizers")
-"""What a serving process imports; everything these need is locked with them."""
+REQUIREMENTS = (
+    "bentoml",
+    "httptools",
+    "msgspec",
+    "numpy",
+    "onnxruntime",
+    "prometheus-client",
+    "pydantic-settings",
+    "tokenizers",
+    "uvloop",
+)
+"""What a serving process imports (uvloop and httptools: uvicorn is half as fast without); locked with all they need."""
 
 LEFT_OUT = (".safetensors", "reference.parquet")
 IGNORED = "__pycache__/\n*.pyc\ntests/\n.git/\n.venv/\n"

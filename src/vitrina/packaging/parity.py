@@ -23,8 +23,8 @@ TOLERANCE = 1e-3
 def compare(spec: FamilySpec, inputs: ExportInputs, folder: Path, data: Path, fp32: str, int8: str) -> dict[str, Any]:
     """Write and return `parity.json`: torch against ONNX on the traced inputs, fp32 against int8 on validation rows.
 
-    `torch_onnx_max_difference` is of the graph's first output; `int8_loss` is of the family's primary metric, a
-    fraction: 0.003 is 0.3 points.
+    `torch_onnx_max_difference` is of the graph's first output; `<metric>_loss` is what int8
+    costs in the family's primary metric: 0.003 of an accuracy is 0.3 points.
 
     Raises:
         ArtifactError: when ONNX departs from torch by more than `TOLERANCE`.
@@ -66,7 +66,7 @@ def _quantization_loss(spec: FamilySpec, folder: Path, data: Path, fp32: str, in
         "metric": spec.primary_metric,
         "fp32": scores[0],
         "int8": scores[1],
-        "int8_loss": scores[0] - scores[1],
+        f"{spec.primary_metric}_loss": scores[0] - scores[1],
         **_prediction_differences(spec, full.predict_frame(examples), small.predict_frame(examples)),
         **_output_difference(full, small, examples),
     }
