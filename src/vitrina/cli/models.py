@@ -74,3 +74,27 @@ def evaluate(
     from vitrina.jobs import evaluate as job
 
     show(job(model, data, output, split=split, family=family, weights=weights), as_json)
+
+
+@app.command()
+def tune(
+    family: Family,
+    data: Annotated[Path, typer.Option(help="Prepared folder.")],
+    output: Annotated[Path, typer.Option(help="Folder for the study, trials.csv and best.yaml.")],
+    search: Annotated[list[str], typer.Option(help="KEY=RANGE, e.g. training.learning_rate=loguniform(1e-5,1e-3).")],
+    preset: PresetName = "base",
+    overrides: Overrides = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all; an interrupted search goes on.")] = 20,
+    teacher: Annotated[str | None, typer.Option(help="Model to distil: a folder or models:/…")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search preset keys for the best validation metric.
+
+    Example: vitrina tune intent_classifier --data data/splits --output runs/tuning
+    --search "training.learning_rate=loguniform(1e-5,1e-3)" --search "model.dropout=uniform(0,0.3)"
+    """
+    from vitrina.jobs import tune as job
+
+    changes = typed(pairs(overrides, "--set"))
+    ranges = pairs(search, "--search")
+    show(job(family, data, output, ranges, preset=preset, overrides=changes, trials=trials, teacher=teacher), as_json)

@@ -48,7 +48,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: vitrina doctor
     """
-    from vitrina.jobs.doctor import doctor as job
+    from vitrina.jobs import doctor as job
 
     result = job()
     if as_json:

@@ -3,6 +3,7 @@
 ``from vitrina.jobs import train`` gives the function. Job modules import heavy libraries inside their functions only.
 """
 
+from vitrina.jobs.doctor import doctor
 from vitrina.jobs.drift import drift
 from vitrina.jobs.evaluate import evaluate
 from vitrina.jobs.feedback import feedback
@@ -22,6 +23,7 @@ from vitrina.jobs.tune import tune
 from vitrina.jobs.validate import validate
 
 __all__ = [
+    "doctor",
     "drift",
     "evaluate",
     "feedback",

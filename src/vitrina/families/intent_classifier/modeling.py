@@ -118,7 +118,8 @@ class _Traced(nn.Module):
 def export_inputs(folder: Path) -> ExportInputs:
     """The trained model with a batch of two example texts; see `ModelingModule.export_inputs`."""
     model = IntentClassifier.from_pretrained(folder).eval()
-    ids = torch.randint(5, 1000, (2, 12), generator=torch.Generator().manual_seed(0))
+    words = model.encoder.get_input_embeddings().num_embeddings
+    ids = torch.randint(5, words, (2, 12), generator=torch.Generator().manual_seed(0))
     dynamic = {0: "batch", 1: "tokens"}
     return ExportInputs(
         model=_Traced(model),
