@@ -79,9 +79,7 @@ def _key(table: Table) -> list[Expectation]:
         return []
     if len(table.key) == 1:
         return [gxe.ExpectColumnValuesToBeUnique(column=table.key[0], meta=told)]
-    return [
-        gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key), ignore_row_if="never", meta=told)
-    ]
+    return [gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key), ignore_row_if="never", meta=told)]
 
 
 def reference_expectation(reference: Reference, known: list[str]) -> Expectation:

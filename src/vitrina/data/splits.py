@@ -46,15 +46,15 @@ def assign_splits(
 def normalised(frame: pd.DataFrame, key_columns: Sequence[str]) -> pd.Series:
     """The content of `key_columns` as one lower-case string a row, spaces collapsed."""
     parts = [frame[name].astype(str).str.lower().str.split().str.join(" ") for name in key_columns]
-    joined = parts[0].str.cat(parts[1:], sep=SEPARATOR) if len(parts) > 1 else parts[0]
-    return joined.astype(object)
+    joined = [SEPARATOR.join(values) for values in zip(*parts, strict=True)]
+    return pd.Series(joined, index=frame.index, dtype=object)
 
 
 def _draw(content: str, fractions: Mapping[str, float], seed: int) -> str:
     digest = hashlib.blake2b(f"{seed}{SEPARATOR}{content}".encode(), digest_size=8).digest()
     position = int.from_bytes(digest, "big") / 2**64
     reached = 0.0
-    for name in reversed(fractions):
+    for name in reversed(list(fractions)):
         reached += fractions[name]
         if position < reached:
             return name

@@ -78,9 +78,8 @@ def read_table(path: Path, table: Table, columns: Sequence[str] | None = None) -
     file = open_parquet(path)
     if problems := schema_problems(file.schema_arrow, table):
         name, problem = next(iter(problems.items()))
-        raise DataError(
-            f"{path} is not a canonical {table.name} table: column {name} must be {schema(table).field(name).type}, {problem}."
-        )
+        wanted = schema(table).field(name).type
+        raise DataError(f"{path} is not a canonical {table.name} table: column {name} must be {wanted}, {problem}.")
     return file.read(columns=list(columns or table.names)).to_pandas()
 
 

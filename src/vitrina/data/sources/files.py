@@ -96,9 +96,7 @@ def _csv(path: Path, text: str) -> RawRows:
             io.BytesIO(text.encode()),
             # One block: a cell with a long text must not straddle two. One thread: only then rows have numbers.
             read_options=csv.ReadOptions(use_threads=False, block_size=max(2 * len(text.encode()), 1024)),
-            parse_options=csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=reject
-            ),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=reject),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
             ),
@@ -143,9 +141,7 @@ def _json_lines(path: Path, text: str) -> RawRows:
 def _objects(values: list[tuple[int, Any, str]], rejected: list[Rejected]) -> RawRows:
     """Number, value and text of each row → a frame of the objects; what is no object is rejected."""
     good = {number: value for number, value, _ in values if isinstance(value, dict)}
-    bad = [
-        Rejected(number, "not a JSON object", text) for number, value, text in values if not isinstance(value, dict)
-    ]
+    bad = [Rejected(number, "not a JSON object", text) for number, value, text in values if not isinstance(value, dict)]
     names = list(dict.fromkeys(name for value in good.values() for name in value))
     # dtype object: numbers beside gaps must not become floats.
     columns = {name: pd.Series([v.get(name) for v in good.values()], good.keys(), dtype=object) for name in names}
