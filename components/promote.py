@@ -12,8 +12,8 @@ def promote(name: str, version: str, data: Input[Dataset], policy: str, report: 
 
     from vitrina.jobs import promote as job
 
-    options = {}
+    chosen = Path("mlflow/promotion.yaml")
     if policy:
-        options["policy"] = Path(report.path).with_name("policy.yaml")
-        options["policy"].write_text(policy, encoding="utf-8")
-    return job(name, version, Path(data.path), report=Path(report.path), **options).promoted
+        chosen = Path(report.path).with_name("policy.yaml")
+        chosen.write_text(policy, encoding="utf-8")
+    return job(name, version, Path(data.path), policy=chosen, report=Path(report.path)).promoted

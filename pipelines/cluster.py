@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Cluster:
         self.host = host.rstrip("/")
         self.namespace = namespace
         token = token_file.read_text(encoding="utf-8").strip() if token_file else None
+        _check_health(self.host, token)
         with self._answers(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "only works with v2.0.0-beta.2 and later"
             self.client = Client(host=self.host, existing_token=token, namespace=namespace or "kubeflow")
@@ -159,6 +161,21 @@ class Cluster:
             raise ServiceError(f"{self.host} refused: {error.status} {_reason(error)}.") from error
         except urllib3.exceptions.HTTPError as error:
             raise ServiceError(f"No Kubeflow Pipelines API answers at {self.host}.") from error
+
+
+def _check_health(host: str, token: str | None) -> None:
+    """Ask once whether an API is there: the client itself would try for half a minute."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        answer = urllib3.request(
+            "GET", f"{host}/apis/v2beta1/healthz", headers=headers, retries=False, timeout=10, redirect=False
+        )
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise ServiceError(f"No Kubeflow Pipelines API answers at {host}.") from error
+    if answer.status != HTTPStatus.OK or "json" not in answer.headers.get("Content-Type", ""):
+        raise ServiceError(
+            f"{host} is no Kubeflow Pipelines API, or wants a token: /apis/v2beta1/healthz answers {answer.status}."
+        )
 
 
 def _reason(error: kfp_server_api.ApiException) -> str:

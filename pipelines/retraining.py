@@ -25,6 +25,7 @@ def retraining(placement: Placement) -> BaseComponent:
         since: str = "",
         until: str = "",
         minimum_rows: int = 200,
+        triggers: str = "",
         preset: str = placement.preset,
         overrides: str = "{}",
         seed: int = 7,
@@ -36,17 +37,26 @@ def retraining(placement: Placement) -> BaseComponent:
             family: a model family with a champion.
             predictions: folder of the prediction log.
             tables: JSON map of canonical table to Parquet file: what the champion was trained on.
-            additions: JSON map of canonical table to Parquet file of rows labelled since.
-            since: ISO time; earlier predictions are not looked at. Empty: no bound.
-            until: ISO time; later predictions are not looked at. Empty: no bound.
-            minimum_rows: with fewer predictions nothing is decided.
+            additions: JSON map of canonical table to what was labelled since: a Parquet file, a labelling tool's
+                export, or the folder of the prediction log, whose feedback is then taken.
+            since: ISO time or age such as 24h; earlier predictions are not looked at. Empty: no bound.
+            until: the same for later ones.
+            minimum_rows: with fewer predictions nothing has drifted.
+            triggers: what starts a training, as YAML text; empty: drift, or a fall of live accuracy.
             preset: a preset of the family.
             overrides: JSON map of dotted preset key to value.
             seed: what the splits and the training start from.
             policy: a promotion policy as YAML text; empty: the project's own.
         """
         drifted = placement.light(
-            drift(family=family, predictions=predictions, since=since, until=until, minimum_rows=minimum_rows)
+            drift(
+                family=family,
+                predictions=predictions,
+                since=since,
+                until=until,
+                minimum_rows=minimum_rows,
+                triggers=triggers,
+            )
         )
         with dsl.If(drifted.outputs["Output"] == True, name="drifted"):  # noqa: E712 (an expression, not a bool)
             merged = placement.light(merge(tables=tables, additions=additions))

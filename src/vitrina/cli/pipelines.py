@@ -51,11 +51,12 @@ def run(
         return
     _table([(task["name"], task["status"], _seconds(task["seconds"])) for task in result["tasks"]])
     values = [
-        (f"{task}.{output}", str(value))
+        (f"{task}.{output}", str(value).removeprefix(f"{result['root']}/"))
         for task, outputs in result["outputs"].items()
         for output, value in outputs.items()
     ]
-    _table([*values, ("", ""), ("seconds", _seconds(result["seconds"])), ("log", result["log"])])
+    _table(values)
+    typer.echo(f"{_seconds(result['seconds'])}; outputs and run.log are in {result['root']}")
 
 
 @pipeline.command()

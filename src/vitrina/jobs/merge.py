@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
 
     An addition takes over the split of the row it replaces, so that a held-out row stays held out.
 
+    Args:
+        additions: Parquet files; for `messages` also what the job `labelled` reads: a labelling tool's export, or
+            the folder of a prediction log, whose feedback is then taken.
+
     Raises:
         UsageError: additions to a table that is not merged.
         DataError: a file that is missing, not Parquet, or lacks a column.
@@ -44,12 +49,21 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
         for name, path in tables.items():
             merged = table = _read(path, name)
             if name in additions:
-                newest = _newest(_read(additions[name], name), name)
+                newest = _newest(_addition(additions[name], name), name)
                 merged, gone = _merged(table, newest, name)
                 added, replaced = added + len(newest), replaced + gone
             pq.write_table(merged, folder / f"{name}.parquet")
             rows[name] = len(merged)
     return MergeResult(output=output, rows=rows, added=added, replaced=replaced)
+
+
+def _addition(path: Path, name: str) -> pa.Table:
+    if name != "messages" or path.suffix == ".parquet":
+        return _read(path, name)
+    from vitrina.jobs.labelled import labelled
+
+    with tempfile.TemporaryDirectory() as folder:
+        return _read(labelled(path, Path(folder) / "messages.parquet").output, name)
 
 
 def _read(path: Path, name: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -64,14 +65,34 @@ def test_a_column_that_an_addition_lacks_gets_its_default(tmp_path: Path) -> Non
     assert rows[1] == {"text": "b", "intent": "y", "split": "", "language": "und"}
 
 
+def test_feedback_on_logged_predictions_comes_back_as_rows(tmp_path: Path) -> None:
+    base = messages(tmp_path / "base.parquet", ("where is it", "refund", "test"))
+    log = tmp_path / "log"
+    log.mkdir()
+    predictions = [
+        {"request_id": str(number), "timestamp": f"2026-01-01T00:00:0{number}+00:00", "model": "m", "version": "1"}
+        | {"text": text, "language": "en", "length": len(text), "label": "refund", "confidence": 0.9}
+        | {"needs_clarification": False, "out_of_scope": False}
+        for number, text in enumerate(("where is it", "my parcel?", "not labelled"))
+    ]
+    (log / "2026-01-01.1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in predictions))
+    labels = [
+        {"request_id": str(number), "label": "track_order", "timestamp": "2026-01-02T00:00:00+00:00"}
+        for number in range(2)
+    ]
+    (log / "feedback.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labels))
+    merge({"messages": base}, {"messages": log}, tmp_path / "merged")
+    assert read(tmp_path / "merged") == [("where is it", "track_order", "test"), ("my parcel?", "track_order", "")]
+
+
 def test_wrong_input_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
     base = messages(tmp_path / "base.parquet", ("a", "x", "train"))
-    (tmp_path / "new.csv").write_text("text,intent\nb,y\n")
+    (tmp_path / "broken.parquet").write_text("text,intent\nb,y\n")
     pq.write_table(pa.table({"intent": ["y"]}), tmp_path / "no_text.parquet")
     cases = [
         (UsageError, "no such table", {"reviews": base}),
         (DataError, "does not exist", {"messages": tmp_path / "absent.parquet"}),
-        (DataError, "vitrina ingest messages", {"messages": tmp_path / "new.csv"}),
+        (DataError, "vitrina ingest messages", {"messages": tmp_path / "broken.parquet"}),
         (DataError, "has no column text", {"messages": tmp_path / "no_text.parquet"}),
     ]
     for error, sentence, additions in cases:
