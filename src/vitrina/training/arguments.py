@@ -122,6 +122,8 @@ def training_arguments(options: TrainingOptions, folder: Path, epoch_steps: int,
     import torch
     from transformers import TrainingArguments
 
+    if "wandb" in options.report_to:
+        os.environ.setdefault("WANDB_PROJECT", "vitrina")
     gpu = torch.cuda.is_available()
     _check_precision(options.precision, gpu)
     return TrainingArguments(

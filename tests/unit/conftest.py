@@ -1,0 +1,38 @@
+"""Installs the toy family as a package from outside would be: on the path, with an entry point."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parent / "training"  # the folder that holds toy_family
+
+if str(TOY) not in sys.path:
+    sys.path.insert(0, str(TOY))
+
+
+@pytest.fixture
+def toy_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy family as an installed package, here and in child processes."""
+    site = tmp_path_factory.mktemp("site")
+    info = site / "toy_family-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-family\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vitrina.families]\ntoy = toy_family.spec:SPEC\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOY), str(site), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A prepared folder of the toy family."""
+    from toy_family.configuration import Options
+    from toy_family.data import prepare
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    prepare({}, folder, Options(), 7)
+    return folder
