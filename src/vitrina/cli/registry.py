@@ -24,11 +24,12 @@ def up(as_json: Json = False) -> None:
     """
     from rich.console import Console
 
-    from vitrina.registry import tracking
+    from vitrina.registry.listing import service_line
+    from vitrina.registry.tracking import start_server
 
     with Console(stderr=True).status("Starting the MLflow server (10 to 30 seconds) ..."):
-        service = tracking.start_server()
-    show(service, as_json)
+        service = start_server()
+    show(service_line(service), as_json)
 
 
 @app.command()
@@ -58,7 +59,8 @@ def status(as_json: Json = False) -> None:
     """
     from vitrina.registry.listing import local_services
 
-    _show_lines(local_services(), as_json, "No local service runs; `vitrina up` starts the registry.")
+    columns = ("name", "state", "url", "pid", "log")
+    _show_lines(local_services(), columns, as_json, "No local service runs; `vitrina up` starts the registry.")
 
 
 @app.command()
@@ -69,10 +71,12 @@ def models(name: Annotated[str | None, typer.Argument(help="One model only.")] =
     """
     from vitrina.registry.listing import registered_versions
 
-    _show_lines(registered_versions(name), as_json, "No model is registered yet.")
+    columns = ("name", "version", "aliases", "decision", "reasons")
+    _show_lines(registered_versions(name), columns, as_json, "No model is registered yet.")
 
 
-def _show_lines(lines: Sequence[BaseModel], as_json: bool, when_empty: str) -> None:
+def _show_lines(lines: Sequence[BaseModel], columns: Sequence[str], as_json: bool, when_empty: str) -> None:
+    """All fields as JSON, or the `columns` as a table."""
     if as_json:
         typer.echo(json.dumps([line.model_dump() for line in lines], indent=2))
         return
@@ -82,9 +86,11 @@ def _show_lines(lines: Sequence[BaseModel], as_json: bool, when_empty: str) -> N
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*type(lines[0]).model_fields, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for line in lines:
-        values = line.model_dump().values()
+        values = (getattr(line, column) for column in columns)
         table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in values))
     Console().print(table)
 

@@ -28,3 +28,11 @@ def get(name: str) -> FamilySpec:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         return point.load()
     raise UsageError(f"There is no model family '{name}'. Known: {', '.join(names())}.")
+
+
+def distribution(name: str) -> str:
+    """The installed package that brings a family: what a model of it needs to be loaded."""
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        if point.dist is not None:
+            return point.dist.name
+    return "vitrina"

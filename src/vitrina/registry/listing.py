@@ -32,18 +32,20 @@ class VersionLine(BaseModel):
     run_id: str
 
 
+def service_line(service: server.Service) -> ServiceLine:
+    """How a service is shown."""
+    return ServiceLine(
+        name=service.name,
+        state="running" if service.alive else "died",
+        url=service.url,
+        pid=service.pid,
+        log=str(service.log),
+    )
+
+
 def local_services() -> list[ServiceLine]:
     """Every service that was started here and not stopped, oldest first."""
-    return [
-        ServiceLine(
-            name=service.name,
-            state="running" if service.alive else "died",
-            url=service.url,
-            pid=service.pid,
-            log=str(service.log),
-        )
-        for service in server.services()
-    ]
+    return [service_line(service) for service in server.services()]
 
 
 def registered_versions(name: str | None = None) -> list[VersionLine]:

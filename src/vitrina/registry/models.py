@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,8 +170,7 @@ def _dataset(manifest: Mapping[str, Any], lineage: Mapping[str, str]) -> Any:
 def _log_model(spec: FamilySpec, folder: Path, example: pd.DataFrame, prediction: pd.DataFrame) -> str:
     import mlflow
 
-    package = spec.package.partition(".")[0]
-    distributions = {"vitrina", *packages_distributions().get(package, [])}
+    distributions = {"vitrina", catalog.distribution(spec.name)}
     info = mlflow.pyfunc.log_model(
         name=spec.name,
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),

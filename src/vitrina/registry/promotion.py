@@ -90,8 +90,9 @@ def _already(candidate: RegisteredModel) -> Decision:
 
 def evaluate_version(version: RegisteredModel, data: Path) -> Evaluation:
     """Evaluate a registered version on the held-out rows of a prepared folder (or on one file)."""
+    folder = fetch(version)  # refuses what was not registered whole
     spec = catalog.get(version.tags["vitrina.family"])
-    predictor = spec.serving.load(fetch(version))
+    predictor = spec.serving.load(folder)
     return spec.metrics.evaluate(predictor, spec.data.read_examples(data, "test"))
 
 

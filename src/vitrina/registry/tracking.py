@@ -27,7 +27,7 @@ PATIENCE = 15.0  # seconds to wait for a registry that does not answer
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 CLIENT_ENVIRONMENT = {
     # MLflow's own default is 7 retries with doubling pauses: four minutes of silence when the server is down.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is the command's JSON
     "MLFLOW_LOGGING_LEVEL": "ERROR",

@@ -5,32 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from registry_support import WORDS, MakeModel, evaluation_of, free_port
 
 from vitrina.artifacts import write_manifest
 from vitrina.registry import server, tracking
 from vitrina.settings import disable_telemetry
 
 TOY = Path(__file__).parent / "toy"
-WORDS = {"refund": "refund", "parcel": "delivery", "size": "sizes", "card": "payment"}
 ENTRY_POINTS = "[vitrina.families]\nkeyword_rules = keyword_rules.spec:SPEC\n"
 METADATA = "Metadata-Version: 2.1\nName: keyword-rules\nVersion: 1.0\n"
 ENVIRONMENT = ("TRACKING_URI", "BACKEND_STORE_URI", "MLFLOW_PORT")
-
-MakeModel = Callable[..., Path]
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as found:
-        found.bind((server.HOST, 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +119,3 @@ def make_model(tmp_path: Path, held_out: Path) -> MakeModel:
         return folder
 
     return make
-
-
-def evaluation_of(folder: Path) -> Path:
-    """Where `make_model` put the evaluation of a folder."""
-    return folder.with_name(f"{folder.name}.evaluation")
-
-
-def python(*arguments: str) -> list[str]:
-    """A command line of this interpreter."""
-    return [sys.executable, *arguments]
