@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from vitrina.serving.batching import Batcher, QueueFull
+
+
+class Doubler:
+    """Doubles numbers; remembers the batches and the thread it ran on."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.batches: list[list[int]] = []
+        self.threads: set[int] = set()
+        self.seconds = seconds
+
+    def __call__(self, items: list[int]) -> list[int]:
+        self.batches.append(items)
+        self.threads.add(threading.get_ident())
+        time.sleep(self.seconds)
+        if -1 in items:
+            raise ValueError("minus one")
+        return [2 * item for item in items]
+
+
+def batcher(run: Doubler, **changed: Any) -> Batcher:
+    return Batcher(run, **{"limit": 8, "queue": 100, "threaded": False, **changed})
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_every_request_gets_its_own_result(threaded: bool) -> None:
+    async def main() -> list[int]:
+        each = batcher(Doubler(), threaded=threaded)
+        try:
+            return await asyncio.gather(*(each.submit(number) for number in range(50)))
+        finally:
+            each.close()
+
+    assert asyncio.run(main()) == [2 * number for number in range(50)]
+
+
+def test_requests_of_one_turn_of_the_loop_run_together_up_to_the_limit() -> None:
+    run = Doubler()
+
+    async def main() -> None:
+        each = batcher(run)
+        await asyncio.gather(*(each.submit(number) for number in range(20)))
+
+    asyncio.run(main())
+    assert [len(batch) for batch in run.batches] == [8, 8, 4]
+
+
+def test_requests_that_arrive_while_the_model_is_busy_form_the_next_batch() -> None:
+    run = Doubler(seconds=0.05)
+
+    async def main() -> None:
+        each = batcher(run, threaded=True)
+        first = asyncio.ensure_future(each.submit(1))
+        await asyncio.sleep(0.02)
+        await asyncio.gather(first, *(each.submit(number) for number in (2, 3, 4)))
+        each.close()
+
+    asyncio.run(main())
+    assert run.batches == [[1], [2, 3, 4]]
+    assert threading.get_ident() not in run.threads
+
+
+def test_a_lone_request_does_not_wait_for_company() -> None:
+    async def main() -> float:
+        each = batcher(Doubler())
+        start = time.perf_counter()
+        for number in range(100):
+            await each.submit(number)
+        return time.perf_counter() - start
+
+    assert asyncio.run(main()) < 0.1
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_an_error_reaches_the_requests_of_its_batch_only(threaded: bool) -> None:
+    async def main() -> list[Any]:
+        each = batcher(Doubler(), limit=2, threaded=threaded)
+        submitted = (each.submit(number) for number in (1, 2, -1, 3, 4, 5))
+        try:
+            return await asyncio.gather(*submitted, return_exceptions=True)
+        finally:
+            each.close()
+
+    results = asyncio.run(main())
+    assert results[:2] == [2, 4]
+    assert [str(error) for error in results[2:4]] == ["minus one", "minus one"]
+    assert results[4:] == [8, 10]
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    async def main() -> None:
+        each = batcher(Doubler(), queue=2)
+        waiting = [asyncio.ensure_future(each.submit(number)) for number in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await each.submit(3)
+        assert await asyncio.gather(*waiting) == [2, 4]
+        assert await each.submit(3) == 6
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_request_is_not_run() -> None:
+    run = Doubler(seconds=0.05)
+
+    async def main() -> None:
+        each = batcher(run, threaded=True)
+        first = asyncio.ensure_future(each.submit(1))
+        await asyncio.sleep(0.01)
+        gone = asyncio.ensure_future(each.submit(2))
+        stays = asyncio.ensure_future(each.submit(3))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        assert await stays == 6
+        await first
+        each.close()
+
+    asyncio.run(main())
+    assert run.batches == [[1], [3]]
