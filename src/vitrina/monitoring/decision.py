@@ -152,7 +152,7 @@ def _facts(folder: Path, drift: Drift | None, joined: pd.DataFrame) -> Facts:
 def _evaluated_accuracy(folder: Path) -> float | None:
     """The accuracy that the model folder states of itself."""
     path = folder / "metrics.json"
-    stated = read_json(path).get("accuracy") if path.is_file() else None
+    stated = read_json(path).get("metrics", {}).get("accuracy") if path.is_file() else None
     return float(stated) if isinstance(stated, int | float) else None
 
 

@@ -126,13 +126,13 @@ def _embeddings(
     return reference_embeddings(reference), np.asarray(current, dtype=np.float32)
 
 
-def nearest_distance(rows: np.ndarray, reference: np.ndarray, itself: bool = False) -> np.ndarray:
-    """Euclidean distance of each row to the nearest reference row; `itself`: the rows are the reference."""
+def nearest_distance(rows: np.ndarray, reference: np.ndarray, *, itself: bool = False, count: int = 1) -> np.ndarray:
+    """Euclidean distance of each row to the `count`-th nearest reference row; `itself`: the rows are the reference."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(algorithm="brute").fit(reference)
-    distances, _ = search.kneighbors(None if itself else rows, n_neighbors=1)
-    return distances[:, 0]
+    distances, _ = search.kneighbors(None if itself else rows, n_neighbors=count)
+    return distances[:, -1]
 
 
 def write_report(drift: Drift, path: Path) -> None:

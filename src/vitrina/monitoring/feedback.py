@@ -83,10 +83,11 @@ def append(folder: Path, labels: pd.DataFrame) -> int:
     """
     known = dict(read(folder)[["request_id", "label"]].itertuples(index=False, name=None))
     latest = labels.drop_duplicates("request_id", keep="last")
-    new = latest[[known.get(request) != label for request, label in zip(latest.request_id, latest.label, strict=True)]]
+    new = latest[latest["label"] != latest["request_id"].map(known)]
     if new.empty:
         return 0
-    records = [FeedbackRecord(*row) for row in new[list(COLUMNS)].itertuples(index=False, name=None)]
+    moments = new["timestamp"].dt.to_pydatetime()
+    records = [FeedbackRecord(*row) for row in zip(new["request_id"], new["label"], moments, strict=True)]
     path = folder / FEEDBACK
     try:
         append_lines(path, msgspec.json.Encoder().encode_lines(records))

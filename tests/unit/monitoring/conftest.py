@@ -25,8 +25,8 @@ TOPICS = {
     "sizes": "size small large fits measure tight sleeve waist",
     "payment": "card declined pay invoice coupon checkout visa transfer",
 }
-FILLER = "my the please about order hello when can you is it with a this for from".split()
-NEW_WORDS = "subscription loyalty points tier reward monthly renewal member gift balance".split()
+FILLER = ["my", "the", "please", "about", "order", "hello", "when", "can", "you", "is", "with", "for", "from"]
+NEW_WORDS = ["subscription", "loyalty", "points", "tier", "reward", "monthly", "renewal", "member", "gift", "balance"]
 
 Traffic = Callable[..., pd.DataFrame]
 WriteLog = Callable[..., Path]
@@ -75,7 +75,7 @@ def model(tmp_path: Path, toy_family: None) -> Path:
     folder.mkdir()
     (folder / "topics.json").write_text(json.dumps(TOPICS))
     (folder / "labels.json").write_text(json.dumps({"labels": [*TOPICS, "gift_wrapping"]}))
-    (folder / "metrics.json").write_text(json.dumps({"accuracy": 0.95}))
+    (folder / "metrics.json").write_text(json.dumps({"metrics": {"accuracy": 0.95}}))
     predictor = load_predictor(folder)
     reference = messages(1500, seed=1)
     frame = predictor.predict_frame(reference)

@@ -15,7 +15,7 @@ PROJECTION = np.random.default_rng(0).normal(size=(HASHED, WIDTH)).astype(np.flo
 
 def embed_texts(texts: list[str]) -> np.ndarray:
     """(texts, WIDTH) float32, L2-normalised."""
-    rows = HashingVectorizer(n_features=HASHED, norm="l2").transform(texts) @ PROJECTION
+    rows = HashingVectorizer(n_features=HASHED, norm="l2", stop_words="english").transform(texts) @ PROJECTION
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
 
