@@ -7,28 +7,24 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vitrina.artifacts import MANIFEST, read_json, sha256, staged_folder, verify_manifest
+from vitrina.artifacts import MANIFEST, sha256, staged_folder, verify_manifest
 from vitrina.errors import ArtifactError, RegistryError
 from vitrina.evaluation.report import Evaluation
 from vitrina.families import catalog
+from vitrina.registry import run
 from vitrina.registry.tracking import connect, experiment_id, lock, registry_errors
 from vitrina.settings import load_settings
 from vitrina.training.spec import FamilySpec
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 SCHEME = "models:/"
 CHAMPION = "champion"
-EVALUATION = "evaluation"  # the run's folder of evaluation files
-MANIFEST_TAG = "vitrina.manifest"  # sha256 of the manifest: only versions that were registered whole have it
-PARAMS_PER_CALL = 100  # MLflow's limit
 
 
 @dataclass(frozen=True)
@@ -52,11 +48,11 @@ class RegisteredModel:
         Raises:
             RegistryError: when the version was not registered whole by Vitrina.
         """
-        if MANIFEST_TAG not in self.tags:
+        if run.MANIFEST_TAG not in self.tags:
             raise RegistryError(
                 f"Version {self.version} of '{self.name}' is incomplete or was not registered by `vitrina register`."
             )
-        return self.tags[MANIFEST_TAG]
+        return self.tags[run.MANIFEST_TAG]
 
 
 def _registered(version: ModelVersion) -> RegisteredModel:
@@ -80,21 +76,21 @@ def register_model(folder: Path, evaluation: Path, lineage: Mapping[str, str] | 
     manifest = verify_manifest(folder)
     spec = catalog.get(str(manifest.get("family", "")))
     report = Evaluation.read(evaluation)
-    example = _input_example(spec, folder)
+    example = run.input_example(spec, folder)
     prediction = spec.serving.load(folder).predict_frame(example)
-    tags = _tags(folder, manifest, lineage or {})
+    tags = run.version_tags(folder, manifest, lineage or {})
     client = connect()
     import mlflow
 
     with registry_errors(f"registering {folder.name}"):
         run_id = ""
         try:
-            with mlflow.start_run(experiment_id=experiment_id(client, spec.name), tags=tags) as run:
-                run_id = run.info.run_id
-                _log_facts(client, run_id, folder, manifest, report)
-                mlflow.log_artifacts(str(evaluation), EVALUATION)
-                mlflow.log_input(_dataset(manifest, lineage or {}), context="training")
-                model_id = _log_model(spec, folder, example, prediction)
+            with mlflow.start_run(experiment_id=experiment_id(client, spec.name), tags=tags) as active:
+                run_id = active.info.run_id
+                run.log_facts(client, run_id, folder, manifest, report)
+                mlflow.log_artifacts(str(evaluation), run.EVALUATION)
+                mlflow.log_input(run.dataset(manifest, lineage or {}), context="training")
+                model_id = run.log_model(spec, folder, example, prediction)
             found = _create_version(client, spec, model_id, run_id, tags, report)
         except BaseException:
             # The server may be what failed; then the run stays behind, without a version and so without effect.
@@ -102,85 +98,6 @@ def register_model(folder: Path, evaluation: Path, lineage: Mapping[str, str] | 
                 client.delete_run(run_id)
             raise
     return _registered(found)
-
-
-def _input_example(spec: FamilySpec, folder: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    path = folder / "reference.parquet"
-    if not path.is_file():
-        raise ArtifactError(f"Model folder {folder} has no {path.name}, so no input example can be made.")
-    return pd.read_parquet(path, columns=list(spec.inputs)).head(2).reset_index(drop=True)
-
-
-def _tags(folder: Path, manifest: Mapping[str, Any], lineage: Mapping[str, str]) -> dict[str, str]:
-    facts = {name: manifest[name] for name in ("family", "code_version", "data_version") if name in manifest}
-    facts |= {"package_version": installed_version("vitrina"), **lineage}
-    return {f"vitrina.{name}": str(value) for name, value in facts.items()} | {MANIFEST_TAG: sha256(folder / MANIFEST)}
-
-
-def _log_facts(
-    client: MlflowClient, run_id: str, folder: Path, manifest: Mapping[str, Any], report: Evaluation
-) -> None:
-    """Parameters, metrics and the model card, in as few calls as MLflow allows."""
-    import time
-
-    from mlflow.entities import Metric, Param
-
-    settings = {"seed": manifest.get("seed"), **flat(manifest.get("preset"), "preset")}
-    params = [Param(name, str(value)) for name, value in settings.items()]
-    for start in range(0, len(params), PARAMS_PER_CALL):
-        client.log_batch(run_id, params=params[start : start + PARAMS_PER_CALL])
-    now = int(time.time() * 1000)
-    measured = {**report.metrics, **folder_metrics(folder)}
-    client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in measured.items()])
-    if (folder / "README.md").is_file():
-        client.log_artifact(run_id, str(folder / "README.md"))
-
-
-def folder_metrics(folder: Path) -> dict[str, float]:
-    """What a model folder says about itself: `training.*` from metrics.json and `parity.*` from parity.json."""
-    found: dict[str, float] = {}
-    for prefix, name in (("training", "metrics.json"), ("parity", "parity.json")):
-        if (folder / name).is_file():
-            values = flat(read_json(folder / name), prefix)
-            found |= {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
-    return found
-
-
-def flat(value: Any, name: str) -> dict[str, Any]:
-    """Nested mappings as one with dotted names; lists count as values."""
-    if not isinstance(value, Mapping):
-        return {name: value}
-    return {path: leaf for key, item in value.items() for path, leaf in flat(item, f"{name}.{key}").items()}
-
-
-def _dataset(manifest: Mapping[str, Any], lineage: Mapping[str, str]) -> Any:
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.data.dataset_source_registry import resolve_dataset_source
-    from mlflow.data.meta_dataset import MetaDataset
-
-    digest = str(manifest.get("data_version", "unknown"))[:36]  # MLflow's limit
-    source = (
-        resolve_dataset_source(lineage["data"]) if "data" in lineage else CodeDatasetSource({"data_version": digest})
-    )
-    return MetaDataset(source, name=str(manifest.get("family")), digest=digest)
-
-
-def _log_model(spec: FamilySpec, folder: Path, example: pd.DataFrame, prediction: pd.DataFrame) -> str:
-    import mlflow
-
-    distributions = {"vitrina", catalog.distribution(spec.name)}
-    info = mlflow.pyfunc.log_model(
-        name=spec.name,
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"folder": str(folder)},
-        model_config={"family": spec.name},
-        signature=mlflow.models.infer_signature(example, prediction),
-        input_example=example,
-        pip_requirements=[f"{name}=={installed_version(name)}" for name in sorted(distributions)],
-    )
-    return info.model_id
 
 
 def _create_version(

@@ -15,7 +15,8 @@ from vitrina.evaluation.gates import Comparison, GateResult, check_gates, paired
 from vitrina.evaluation.policy import ChampionRule, Policy
 from vitrina.evaluation.report import Evaluation
 from vitrina.families import catalog
-from vitrina.registry.models import CHAMPION, RegisteredModel, fetch, find_version, folder_metrics
+from vitrina.registry.models import CHAMPION, RegisteredModel, fetch, find_version
+from vitrina.registry.run import folder_metrics
 from vitrina.registry.tracking import connect, lock, registry_errors
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ def evaluate_version(version: RegisteredModel, data: Path) -> Evaluation:
     """Evaluate a registered version on the held-out rows of a prepared folder (or on one file)."""
     folder = fetch(version)  # refuses what was not registered whole
     spec = catalog.get(version.tags["vitrina.family"])
-    predictor = spec.serving.load(folder)
-    return spec.metrics.evaluate(predictor, spec.data.read_examples(data, "test"))
+    try:
+        examples = spec.data.read_examples(data, "test")
+    except OSError as error:  # otherwise taken for the registry's
+        raise DataError(f"The held-out rows in {data} cannot be read: {error}.") from error
+    return spec.metrics.evaluate(spec.serving.load(folder), examples)
 
 
 def compare(challenger: pd.DataFrame, champion: pd.DataFrame, rule: ChampionRule) -> Comparison:

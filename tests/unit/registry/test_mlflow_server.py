@@ -21,6 +21,7 @@ from vitrina.cli import app
 from vitrina.errors import RegistryError
 from vitrina.evaluation.policy import Policy
 from vitrina.registry import models, promotion, server, tracking
+from vitrina.registry import run as run_content
 
 NAME = "keyword_rules"
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -51,7 +52,7 @@ def test_the_server_loop_and_its_loss_while_registering(
     assert register(folder).version == "1"
     assert promotion.promote(NAME, "1", held_out, Policy()).promoted
 
-    log_model = models._log_model
+    log_model = run_content.log_model
 
     def lose_the_server(*arguments: object) -> str:
         found = log_model(*arguments)  # type: ignore[arg-type]
@@ -61,7 +62,7 @@ def test_the_server_loop_and_its_loss_while_registering(
     with monkeypatch.context() as patch:
         patch.setenv("VITRINA_TRACKING_URI", first["url"])
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        patch.setattr(models, "_log_model", lose_the_server)
+        patch.setattr(run_content, "log_model", lose_the_server)
         with pytest.raises(RegistryError, match="registry failed while registering worse"):
             register(make_model("worse", ("refund",)))
 

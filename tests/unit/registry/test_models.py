@@ -48,7 +48,13 @@ def test_a_version_says_where_it_comes_from(home: Path, make_model: MakeModel) -
 
 
 def test_the_run_holds_parameters_metrics_card_evaluation_and_data(home: Path, make_model: MakeModel) -> None:
-    found = register(make_model("rules", metrics={"eval": {"loss": 0.5}}, parity={"accuracy_loss": 0.001, "file": "x"}))
+    found = register(
+        make_model(
+            "rules",
+            metrics={"metrics": {"accuracy": 0.9}, "training": {"loss": 0.5}},
+            parity={"accuracy_loss": 0.001, "file": "x"},
+        )
+    )
     client = connect()
     run = client.get_run(found.run_id)
     assert run.info.status == "FINISHED"
@@ -57,7 +63,8 @@ def test_the_run_holds_parameters_metrics_card_evaluation_and_data(home: Path, m
     assert run.data.metrics == {
         "accuracy": 1.0,
         "rows": 400.0,
-        "training.eval.loss": 0.5,
+        "validation.accuracy": 0.9,
+        "training.loss": 0.5,
         "parity.accuracy_loss": 0.001,
     }
     assert {each.path for each in client.list_artifacts(found.run_id)} == {"README.md", "evaluation"}

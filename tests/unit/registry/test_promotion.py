@@ -128,6 +128,11 @@ def test_unknown_and_incomplete_versions_are_refused(add: Add, held_out: Path, h
     assert champion() is None
 
 
+def test_held_out_rows_that_cannot_be_read_are_not_blamed_on_the_registry(add: Add, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="held-out rows in .*nowhere cannot be read"):
+        promotion.promote(NAME, add("one"), tmp_path / "nowhere", OPEN)
+
+
 def test_the_loser_of_two_promotions_is_compared_with_the_new_champion(
     add: Add,
     held_out: Path,
