@@ -12,12 +12,15 @@ from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
 from vitrina.jobs.merge import merge
 from vitrina.jobs.package import package
+from vitrina.jobs.predict import predict
 from vitrina.jobs.prepare import prepare
 from vitrina.jobs.promote import promote
 from vitrina.jobs.register import register
 from vitrina.jobs.resources import resources
 from vitrina.jobs.rollback import rollback
 from vitrina.jobs.sample import sample
+from vitrina.jobs.serve import serve
+from vitrina.jobs.switch import switch
 from vitrina.jobs.train import train
 from vitrina.jobs.tune import tune
 from vitrina.jobs.validate import validate
@@ -32,12 +35,15 @@ __all__ = [
     "labelled",
     "merge",
     "package",
+    "predict",
     "prepare",
     "promote",
     "register",
     "resources",
     "rollback",
     "sample",
+    "serve",
+    "switch",
     "train",
     "tune",
     "validate",

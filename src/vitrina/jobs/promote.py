@@ -39,9 +39,12 @@ def promote(
     """
     from vitrina.artifacts import write_json
     from vitrina.evaluation.policy import load_policy
+    from vitrina.jobs.switch import switch
     from vitrina.registry import promotion
 
     decision = promotion.promote(name, str(version), Path(data), load_policy(Path(policy), name))
+    if decision.promoted:
+        switch(name)
     if report is not None:
         write_json(Path(report), {"name": name, "version": str(version), **asdict(decision)})
     return PromoteResult(

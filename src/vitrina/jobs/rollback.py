@@ -15,7 +15,9 @@ class RollbackResult(JobResult):
 
 def rollback(name: str) -> RollbackResult:
     """Give the alias `champion` of `name` back to the version that the present champion replaced."""
+    from vitrina.jobs.switch import switch
     from vitrina.registry import promotion
 
     version, previous = promotion.rollback(name)
+    switch(name)
     return RollbackResult(name=name, version=version, previous=previous)

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class SwitchResult(JobResult):
-    """`switched` is False where no service was ever started on the champion of `name`."""
+    """The version that services were pointed at; None where none was ever started on the champion of `name`."""
 
     name: str
-    version: str
-    switched: bool
+    version: str | None
 
 
 def switch(name: str) -> SwitchResult:
     """Point the services that follow the champion of `name` at the present one; they change within seconds."""
     from vitrina.serving.runtime import point
 
-    source = source_of(champion(name))
     pointer = pointer_of(name)
-    if pointer.is_file():
-        point(pointer, source.folder, source.model, source.version)
-    return SwitchResult(name=name, version=source.version, switched=pointer.is_file())
+    if not pointer.is_file():
+        return SwitchResult(name=name, version=None)
+    source = source_of(champion(name))
+    point(pointer, source.folder, source.model, source.version)
+    return SwitchResult(name=name, version=source.version)
 
 
 def champion(name: str) -> str:
