@@ -86,7 +86,7 @@ def append(folder: Path, labels: pd.DataFrame) -> int:
     new = latest[latest["label"] != latest["request_id"].map(known)]
     if new.empty:
         return 0
-    moments = new["timestamp"].dt.to_pydatetime()
+    moments = [moment.to_pydatetime() for moment in new["timestamp"]]  # msgspec refuses pandas' subclass
     records = [FeedbackRecord(*row) for row in zip(new["request_id"], new["label"], moments, strict=True)]
     path = folder / FEEDBACK
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,14 @@ def messages(count: int, seed: int, new: float = 0.0, spanish: float = 0.3, shor
 def served_version(folder: Path) -> str:
     """How a service that loads this folder names its version."""
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,15 +86,12 @@ def test_a_later_decision_replaces_the_earlier_one(exporter: Exporter, tmp_path:
     assert ("vitrina_live_accuracy", "es") not in samples(text)
 
 
-def test_the_gauges_are_served_over_http(exporter: Exporter) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    exporter.serve(port)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+def test_the_gauges_are_served_over_http(exporter: Exporter, free_port: int) -> None:
+    exporter.serve(free_port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=5) as answer:
         assert samples(answer.read().decode())["vitrina_drift_score", "label"] == 0.31
-    with pytest.raises(ServiceError, match=f"Port {port} cannot be used for metrics: Address already in use"):
-        exporter.serve(port)
+    with pytest.raises(ServiceError, match=f"Port {free_port} cannot be used for metrics: Address already in use"):
+        exporter.serve(free_port)
 
 
 def test_a_folder_that_cannot_be_written_is_named(exporter: Exporter, tmp_path: Path) -> None:
