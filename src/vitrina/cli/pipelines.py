@@ -154,6 +154,8 @@ def _table(rows: list[tuple[str, ...]]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
+    for _ in rows[0] if rows else ():
+        table.add_column(overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
