@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrina.jobs.result import JobResult
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from vitrina.evaluation.report import Evaluation
     from vitrina.training.engine import TrainOutcome
     from vitrina.training.preset import Preset
@@ -88,9 +89,7 @@ def _fit(
 
     seed_everything(preset.training.seed)
     setup = spec.trainer.setup(data, preset.model, preset.training.seed, teacher)
-    with _full_disk(checkpoints):
-        outcome = engine.run(setup, preset.training, checkpoints, name=f"{spec.name}-{preset.name}")
-    return setup, outcome
+    return setup, engine.run(setup, preset.training, checkpoints, name=f"{spec.name}-{preset.name}")
 
 
 def _save(
@@ -108,8 +107,8 @@ def _save(
     from vitrina.training.model_card import write_card
     from vitrina.training.reproducibility import code_version, environment
 
-    with _full_disk(output), staged_folder(output) as folder:
-        setup.model.save_pretrained(folder)
+    with staged_folder(output) as folder:
+        _write_weights(setup.model, folder)
         spec.trainer.finish(setup, data, preset.model, folder)
         export = export_model(spec, folder, data)
         measured = _measure(spec, data, folder)
@@ -254,24 +253,12 @@ def _discard(root: Path, used: Path) -> None:
         root.rmdir()
 
 
-@contextmanager
-def _full_disk(target: Path) -> Iterator[None]:
-    """safetensors and torch report a failed write with errors of their own: make one sentence of each."""
-    import errno
-
+def _write_weights(model: PreTrainedModel, folder: Path) -> None:
     from safetensors import SafetensorError
 
     from vitrina.errors import ArtifactError
 
     try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise ArtifactError(f"Cannot write {target}: {error.strerror}.") from error
-    except SafetensorError as error:
-        raise ArtifactError(f"Cannot write {target}: {error}.") from error
-    except RuntimeError as error:
-        if "PytorchStreamWriter" not in str(error):
-            raise
-        raise ArtifactError(f"Cannot write {target}: the disk may be full.") from error
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # its way to report a failed write
+        raise ArtifactError(f"Cannot write the weights: {error}. Nothing was changed.") from error

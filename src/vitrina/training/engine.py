@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch.utils.data import IterableDataset, Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -196,16 +197,19 @@ class _Engine(Trainer):
         return best or self.control.should_save or self.control.should_training_stop
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        root = Path(self.args.output_dir)
-        folder = folders.at_step(root, self.state.global_step)
-        if self.args.should_save and self.average:
-            self.average.save(folder)
-        self.accelerator.wait_for_everyone()
+        folder = folders.at_step(Path(self.args.output_dir), self.state.global_step)
+        try:
+            super()._save_checkpoint(model, trial)
+            if self.args.should_save and self.average:
+                self.average.save(folder)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                folders.seal(folder)
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch says RuntimeError when the disk is full
+            raise ArtifactError(f"Cannot write the checkpoint {folder}: {str(error).splitlines()[0]}.") from error
         if self.args.should_save:
-            folders.seal(folder)
             best = self.state.best_model_checkpoint
-            folders.rotate(root, self.options.keep_checkpoints, Path(best) if best else None)
+            folders.rotate(folder.parent, self.options.keep_checkpoints, Path(best) if best else None)
 
     def _init_training_state(
         self, max_steps: int, update_steps: int, epochs: int, resume_from_checkpoint: str | None, trial: Any

@@ -102,5 +102,7 @@ def _scalars(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    text = str(value)
+    if isinstance(value, float):
+        text = f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
     return text.replace("|", "\\|").replace("\n", " ")
