@@ -40,13 +40,13 @@ class Taste:
 def draw_tastes(products: pd.DataFrame, users: int, rng: np.random.Generator, *, drift: bool) -> Taste:
     """Tastes of `users` users; after the drift switch, three in ten have changed theirs and popularity has moved."""
     words = vocabulary("catalogue")
-    categories = rng.dirichlet(np.full(len(words["categories"]), 0.25), PERSONAS)
+    categories = rng.dirichlet(np.full(len(words["categories"]), 0.15), PERSONAS)
     brands = rng.dirichlet(np.full(len(words["brands"]), 0.5), PERSONAS)
     level = rng.normal(0, 0.45, PERSONAS)  # log of the price, relative to the category's median
     medians = np.array([category["price"] for category in words["categories"]], dtype=float)
     relative = np.log(products["price"].to_numpy() / medians[products["kind"]])
-    popularity = np.exp(rng.normal(0, 0.8, len(products)))
-    mixture = rng.dirichlet(np.full(PERSONAS, 0.15), users)
+    popularity = np.exp(rng.normal(0, 0.6, len(products)))
+    mixture = rng.dirichlet(np.full(PERSONAS, 0.08), users)
     activity = rng.pareto(1.6, users) + 0.2
     if drift:
         popularity = rng.permutation(popularity)
