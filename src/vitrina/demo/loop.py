@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vitrina.artifacts import read_json
 from vitrina.demo.shell import Shell
 from vitrina.demo.traffic import Answers, give_feedback, send
 from vitrina.demo.world import World, real_world, sample_world
 from vitrina.errors import ServiceError
+from vitrina.evaluation.report import METRICS
 from vitrina.settings import Settings
 
 FAMILY = "intent_classifier"
@@ -66,7 +68,7 @@ class Demo:
         try:
             with self._server():
                 world = self._world()
-                self._first_model(world)
+                self._first_model()
             url = self._serve()
             self._calm(url, world)
             before = self._change(url, world)
@@ -118,17 +120,17 @@ class Demo:
         options = [part for key, value in {**given, **parameters}.items() for part in ("--param", f"{key}={value}")]
         return self.shell.vitrina("pipeline", "run", name, *options)
 
-    def _first_model(self, world: World) -> None:
+    def _first_model(self) -> None:
         with self.shell.step("Pipeline: validate, prepare, train, evaluate, register, gate, promote, package") as step:
-            self._pipeline("training")
-            version, metrics = self._champion()
-            step.happened = f"version {version} passed its gates: {metrics}"
+            run = self._pipeline("training")
+            version, decision = self._champion()
+            step.happened = f"version {version}: {decision}; on held-out rows {_measured(run)}"
 
     def _champion(self) -> tuple[str, str]:
-        models = {model["name"]: model for model in self.shell.vitrina("models")["models"]}
-        champion = models[FAMILY]
-        shown = {name: champion["metrics"][name] for name in ("accuracy", "macro_f1", "calibration_error")}
-        return champion["champion"], ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        """The champion's version, and why it was promoted."""
+        lines = self.shell.vitrina("models", FAMILY)
+        champion = next(line for line in lines if "champion" in line["aliases"])
+        return champion["version"], champion["reasons"]
 
     def _serve(self) -> str:
         with self.shell.step("Service: bentoml serve, int8 ONNX, no torch inside") as step:
@@ -166,13 +168,11 @@ class Demo:
         return before
 
     def _retrain(self, url: str, world: World, before: Answers) -> None:
-        additions = self.home / "tables" / "labelled.parquet"
         with self.shell.step("Retraining pipeline: drift, so merge labels, train, gate, promote, package") as step:
-            self.shell.vitrina("label", "import", self._log, "--output", str(additions))
-            new = json.dumps({"messages": str(additions)})
-            self._pipeline("retraining", predictions=self._log, since=self._since, additions=new)
-            version, metrics = self._champion()
-            step.happened = f"version {version} is the champion: {metrics}"
+            new = json.dumps({"messages": self._log})  # the log's feedback becomes training rows
+            run = self._pipeline("retraining", predictions=self._log, since=self._since, additions=new)
+            version, decision = self._champion()
+            step.happened = f"version {version}: {decision}; on held-out rows {_measured(run)}"
         with self.shell.step("The live service follows the registry, without a restart") as step:
             self._await_version(url, version, world)
             after = send(url, world.later[len(world.later) // 2 :])
@@ -200,6 +200,12 @@ class Demo:
             places |= {"Services": "stopped; `make demo KEEP=1` leaves them running"}
         steps = [(step.name, f"{step.happened}  ({step.seconds:.0f} s)") for step in self.shell.steps]
         return [*steps, ("", ""), *((name, text) for name, text in places.items() if text)]
+
+
+def _measured(run: dict[str, Any]) -> str:
+    """The candidate's main metrics, as the pipeline's evaluation left them."""
+    metrics = read_json(Path(run["outputs"]["evaluate"]["evaluation"]) / METRICS)["metrics"]
+    return ", ".join(f"{name} {metrics[name]:.3f}" for name in ("accuracy", "macro_f1", "calibration_error"))
 
 
 def _free_port(wanted: int) -> int:

@@ -1,0 +1,156 @@
+"""Quality of the intent classifier on public sets: base preset, int8 against fp32, student against teacher.
+
+Models train on the published training rows less 5%, which choose the weights, temperature and thresholds; figures are
+measured on the published validation rows (Banking77: on 10% held out by hash). Needs VITRINA_DATA.
+
+python benchmarks/intents.py [--sets clinc150 banking77 hwu64 snips] [--models FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _results import figure, report
+
+from vitrina.errors import UsageError
+from vitrina.evaluation.report import ROWS
+from vitrina.jobs import evaluate, ingest, prepare, train
+from vitrina.settings import disable_telemetry, load_settings
+
+FAMILY = "intent_classifier"
+ACCURACY = {"clinc150": 0.970, "banking77": 0.935, "hwu64": 0.92, "snips": 0.98}
+PUBLISHED = {
+    "clinc150": {"bert_base_published": 0.969},
+    "banking77": {"use_convert_published": 0.9336},
+    "hwu64": {},
+    "snips": {},
+}
+CHOOSING = 0.05
+STUDENT_OF = "clinc150"
+EVERY_CORE = {"training.threads": 2}
+
+
+def messages(source: Path, name: str, folder: Path) -> Path:
+    """The set's messages with validation rows as test rows, and a share of the training rows for choosing."""
+    from vitrina.data.splits import assign_splits
+
+    table = folder / f"{name}.parquet"
+    ingest(source / name, "messages", table, layout=name)
+    rows = pd.read_parquet(table)
+    published = rows["split"].replace({"validation": "test"})
+    if "test" not in set(published):
+        published = assign_splits(rows.assign(split=""), ["text"], {"test": 0.1}, 7).replace({"train": "train"})
+    chosen = assign_splits(rows.assign(split=""), ["text"], {"validation": CHOOSING}, 7)
+    rows["split"] = published.where(published == "test", chosen)
+    tested = set(rows.loc[rows["split"] == "test", "text"].str.lower())
+    leaked = (rows["split"] != "test") & rows["text"].str.lower().isin(tested)
+    rows[~leaked].to_parquet(table, index=False)
+    return table
+
+
+def measured(data: Path, model: Path, weights: str | None = None) -> tuple[dict[str, float], np.ndarray]:
+    """Metrics, and one score per test row."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = evaluate(str(model), data, Path(folder) / "out", weights=weights)
+        return result.metrics, pd.read_parquet(Path(folder) / "out" / ROWS)["score"].to_numpy()
+
+
+def interval(share: float, rows: float) -> tuple[float, float]:
+    """95% Wilson interval of a share."""
+    from scipy.stats import binomtest
+
+    found = binomtest(round(share * rows), int(rows)).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def base_figures(name: str, data: Path, model: Path) -> list[dict[str, Any]]:
+    """Train the base preset where `model` does not exist yet, and measure it as served and in fp32."""
+    if not model.exists():
+        train(FAMILY, data, model, preset="base", overrides=EVERY_CORE)
+    from vitrina.artifacts import read_json
+
+    minutes = read_json(model / "metrics.json")["training"]["seconds"] / 60
+    served, _ = measured(data, model)
+    exact, _ = measured(data, model, "model.onnx")
+    bounds = interval(served["accuracy"], served["rows"])
+    figures = [
+        figure(f"{name}_accuracy", served["accuracy"], "", "higher", ACCURACY[name], bounds, **PUBLISHED[name]),
+        figure(f"{name}_macro_f1", served["macro_f1"], "", "higher"),
+        figure(f"{name}_calibration_error", served["calibration_error"], "", "lower"),
+        figure(f"{name}_behaviour", served["behaviour"], "", "higher"),
+        figure(f"{name}_int8_accuracy_loss", 100 * (exact["accuracy"] - served["accuracy"]), "points", "lower", 0.3),
+        figure(f"{name}_training", minutes, "minutes", "lower", 20 if name == "clinc150" else None),
+    ]
+    if "oos_auroc" in served:
+        figures.append(figure(f"{name}_oos_auroc", served["oos_auroc"], "", "higher", 0.980))
+        figures.append(figure(f"{name}_oos_recall", served["oos_recall"], "", "higher"))
+        figures.append(figure(f"{name}_oos_false_alarms", served["oos_false_alarms"], "", "lower"))
+    return figures
+
+
+def student_figures(data: Path, teacher: Path, student: Path) -> list[dict[str, Any]]:
+    """Distil the fast preset where it does not exist yet; compare with its teacher in accuracy and in time."""
+    if not student.exists():
+        train(FAMILY, data, student, preset="fast", overrides=EVERY_CORE, teacher=str(teacher))
+    taught, taught_rows = measured(data, student)
+    teaching, teaching_rows = measured(data, teacher)
+    resampled = np.random.default_rng(7).integers(0, len(taught_rows), (2000, len(taught_rows)))
+    losses = 100 * (teaching_rows - taught_rows)[resampled].mean(1)
+    texts = list(pd.read_parquet(data / "test.parquet")["text"][:300])
+    speed = {name: batch_one(folder, texts) for name, folder in (("student", student), ("teacher", teacher))}
+    loss = 100 * (teaching["accuracy"] - taught["accuracy"])
+    return [
+        figure(
+            "student_accuracy", taught["accuracy"], "", "higher", None, interval(taught["accuracy"], taught["rows"])
+        ),
+        figure("student_accuracy_loss", loss, "points", "lower", 2.5, np.quantile(losses, [0.025, 0.975])),
+        figure("student_oos_auroc", taught["oos_auroc"], "", "higher", None, None, teacher=teaching["oos_auroc"]),
+        figure("student_speedup_batch_1", speed["teacher"] / speed["student"], "x", "higher", 8, None, **speed),
+    ]
+
+
+def batch_one(folder: Path, texts: list[str]) -> float:
+    """Median milliseconds of one text, tokenization included, int8, one thread."""
+    from vitrina.families.intent_classifier import serving
+
+    predictor = serving.load(folder)
+    for text in texts[:30]:
+        predictor.predict([text])
+    times = []
+    for text in texts:
+        started = time.perf_counter()
+        predictor.predict([text])
+        times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=list(ACCURACY), default=list(ACCURACY))
+    parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/intents"), help="kept models")
+    arguments = parser.parse_args()
+    disable_telemetry()
+    source = load_settings().data
+    if source is None:
+        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    started = time.perf_counter()
+    figures = []
+    for name in arguments.sets:
+        work = arguments.models / name
+        work.mkdir(parents=True, exist_ok=True)
+        data = work / "splits"
+        prepare(FAMILY, {"messages": messages(source, name, work)}, data)
+        figures += base_figures(name, data, work / "base")
+        if name == STUDENT_OF:
+            figures += student_figures(data, work / "base", work / "student")
+    report("intents", figures, time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()
