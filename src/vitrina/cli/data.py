@@ -47,7 +47,7 @@ def sample(
 
 @app.command()
 def ingest(
-    table: Annotated[str, typer.Argument(help="catalogue, images, interactions, reviews or messages.")],
+    table: Annotated[str, typer.Argument(help="catalogue, images, interactions, reviews, messages, or feedback.")],
     source: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet file (gzip as well), or a folder.")],
     output: Annotated[Path | None, typer.Option(help="Default: data/tables/TABLE.parquet.")] = None,
     mapping: Annotated[
@@ -58,12 +58,18 @@ def ingest(
     quarantine: Annotated[Path | None, typer.Option(help="File for bad rows, .csv or .parquet.")] = None,
     max_bad: Annotated[float, typer.Option(min=0, max=1, help="Largest share of bad rows accepted.")] = 0.2,
     encoding: Annotated[str, typer.Option(help="Of a text file, e.g. cp1252.")] = "utf-8",
+    predictions: Annotated[Path | None, typer.Option(help="For feedback: folder of the prediction log.")] = None,
     as_json: Json = False,
 ) -> None:
     """Turn a shop's own file, or a published set, into a canonical table.
 
     Example: vitrina ingest catalogue products.csv --map title=name --map price=cost --map currency==EUR
     """
+    if table == "feedback":
+        from vitrina.cli.monitoring import feedback
+
+        feedback(source, predictions, as_json)
+        return
     from vitrina.jobs import ingest as job
 
     result = job(

@@ -89,7 +89,7 @@ def _watch(check: Callable[[], DriftResult], seconds: float, port: int | None, a
 @app.command()
 def feedback(
     source: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet with request_id and label.")],
-    predictions: Predictions,
+    predictions: Annotated[Path | None, typer.Option(help="Folder of the prediction log (required).")] = None,
     as_json: Json = False,
 ) -> None:
     """Join true labels that arrived later to the logged predictions.
@@ -98,6 +98,8 @@ def feedback(
     """
     from vitrina.jobs import feedback as job
 
+    if predictions is None:
+        raise UsageError("Feedback needs --predictions: the folder of the log whose requests the labels are for.")
     show(job(source, predictions), as_json)
 
 

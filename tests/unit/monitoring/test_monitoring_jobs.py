@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from vitrina.cli import app, monitoring
+from vitrina.cli import app, data, monitoring
 from vitrina.contracts import MESSAGES
 from vitrina.data.tables import read_table
 from vitrina.errors import ArtifactError, DataError, UsageError
@@ -17,6 +17,7 @@ from vitrina.jobs import drift, feedback, label, labelled
 from vitrina.monitoring.decision import Decision
 from vitrina.monitoring.predictions import read_window
 
+assert data.app is app  # importing it adds the command `ingest`
 Traffic = Callable[..., pd.DataFrame]
 WriteLog = Callable[..., Path]
 
@@ -127,6 +128,7 @@ def test_a_log_whose_messages_all_have_labels_leaves_nothing_to_ask(
 
 def test_the_commands_answer_in_json(model: Path, log: Path, truth: Path, tmp_path: Path) -> None:
     assert command("feedback", truth, "--predictions", log)["unknown"] == 1
+    assert command("ingest", "feedback", truth, "--predictions", log)["new"] == 0
     checked = command("drift", model, "--predictions", log, "--output", tmp_path / "d", "--minimum-rows", 1000)
     assert checked["reasons"] == ["300 rows are too few to tell: at least 1000 are needed"]
     tasks = command("label", "export", model, "--predictions", log, "--output", tmp_path / "t", "--count", 5)
@@ -138,6 +140,12 @@ def test_the_commands_answer_in_json(model: Path, log: Path, truth: Path, tmp_pa
 def test_every_command_shows_an_example(name: str) -> None:
     result = CliRunner().invoke(app, [*name.split(), "--help"])
     assert f"Example: vitrina {name} " in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("name", ["feedback", "ingest feedback"])
+def test_feedback_without_a_log_is_refused(truth: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="Feedback needs --predictions"):
+        CliRunner().invoke(app, [*name.split(), str(truth)], catch_exceptions=False)
 
 
 def test_a_port_without_watching_is_refused(model: Path, log: Path, tmp_path: Path) -> None:
