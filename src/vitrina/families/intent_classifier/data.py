@@ -38,7 +38,7 @@ def prepare(tables: Mapping[str, Path], output: Path, options: BaseModel, seed: 
     messages = pd.read_parquet(tables["messages"])
     fractions = {"validation": options.validation_fraction, "test": options.test_fraction}
     messages["split"] = assign_splits(messages, ["text"], fractions, seed)
-    messages["row_id"] = [row_id(text) for text in messages["text"]]
+    messages["row_id"] = row_ids(messages["text"])
     parts = {name: messages[messages["split"] == name] for name in SPLITS}
     if parts["test"].empty:
         parts["test"] = parts["validation"]
@@ -60,9 +60,11 @@ def _check(parts: Mapping[str, pd.DataFrame]) -> None:
         raise DataError(f"These intents have validation but no training messages: {', '.join(unseen[:10])}.")
 
 
-def row_id(text: str) -> str:
-    """A stable name of a message, so that two models can be compared row by row."""
-    return hashlib.sha1(text.encode()).hexdigest()[:16]
+def row_ids(texts: pd.Series) -> list[str]:
+    """A stable name of each message, so that two models can be compared row by row; repeated texts are numbered."""
+    repeats = texts.groupby(texts).cumcount()
+    names = (hashlib.sha1(text.encode()).hexdigest()[:16] for text in texts)
+    return [f"{name}-{number}" if number else name for name, number in zip(names, repeats, strict=True)]
 
 
 def read_examples(path: Path, split: str) -> pd.DataFrame:
@@ -91,7 +93,7 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path} has no row with text and intent.")
     frame["intent"] = frame["intent"].replace({"oos": OUT_OF_SCOPE})
-    frame["row_id"] = [row_id(text) for text in frame["text"]]
+    frame["row_id"] = row_ids(frame["text"])
     return frame.reset_index(drop=True)
 
 

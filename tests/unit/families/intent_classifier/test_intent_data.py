@@ -79,3 +79,9 @@ def test_missing_files_splits_and_columns_are_named(tmp_path):
     (tmp_path / "rows.csv").write_text("text,label\nhi,x\n")
     with pytest.raises(DataError, match="column intent is missing; it has text, label"):
         data.read_examples(tmp_path / "rows.csv", "test")
+
+
+def test_repeated_texts_have_names_of_their_own() -> None:
+    names = data.row_ids(pd.Series(["hola", "adiós", "hola"]))
+    assert names[:2] == data.row_ids(pd.Series(["hola", "adiós"]))
+    assert len(set(names)) == 3
