@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,13 @@ def _save(
         write_card(folder / "README.md", {**card, "task": spec.task, "base_model": base})
         for path in folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # weights come as 0600: no other user could serve them
-        write_manifest(folder, **known, run_id=outcome.run_id, libraries=about["environment"]["libraries"])
+        write_manifest(
+            folder,
+            **known,
+            created_at=datetime.now(UTC).isoformat(),
+            run_id=outcome.run_id,
+            libraries=about["environment"]["libraries"],
+        )
 
 
 def _measure(spec: FamilySpec, data: Path, folder: Path) -> Evaluation:
