@@ -19,6 +19,8 @@ from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 NAME = "intent_classifier"
+WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
+CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
 PACKED = Path(__file__).parent / "model.json"
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 
@@ -46,12 +48,13 @@ def build() -> ModelService:
         source=settings.model or PACKED,
         predictions=settings.predictions or settings.home / "predictions" / NAME,
         name=NAME,
+        cores=max(1, CORES // WORKERS),
     )
 
 
 @bentoml.service(
     name=NAME,
-    workers=int(os.environ.get("VITRINA_WORKERS", "1")),
+    workers=WORKERS,
     traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
     image=image,
     logging={"access": {"enabled": False}},

@@ -2,11 +2,12 @@
 
 There is no delay to tune. A lone request runs at once; under load the batch grows to what arrived during the last run.
 
-Two ways to run, chosen from the measured cost of one request (`threaded_above`):
+How a model runs follows from the measured time of one request (`plan`):
 
-* on the event loop: a small model costs less than handing work to a thread and back (the student: 0.3 ms);
-  requests that arrive in one turn of the loop form the batch;
-* on one thread: a larger model would stall health checks and parsing, and releases the GIL while it computes.
+* a fast one on the event loop: it costs less than handing work to a thread and back (the student: 0.2 ms); requests
+  that arrive in one turn of the loop form the batch;
+* a slower one on threads, one per core of this worker: it would stall health checks and parsing, and releases the GIL
+  while it computes. Its batches are kept short, so that a request waits for at most two of them.
 """
 
 from __future__ import annotations
@@ -15,26 +16,51 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 THREADED_ABOVE = 0.001
-"""Seconds one request may take on the event loop; a slower model runs on its own thread."""
+"""Seconds one request may take on the event loop; a slower model runs on threads."""
+
+BATCH_SECONDS = 0.02
+"""What a full batch may take, if its requests cost what a single one does."""
+
+LARGEST, SMALLEST = 32, 4
+"""Bounds of a full batch."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to run a model: the most requests in a batch, and on how many threads (0: on the event loop)."""
+
+    limit: int
+    threads: int
+
+
+def plan(seconds: float, cores: int) -> Plan:
+    """The plan for a model that takes `seconds` for one request in a worker that may use `cores`."""
+    limit = max(SMALLEST, min(LARGEST, int(BATCH_SECONDS / seconds)))
+    return Plan(limit, threads=cores if seconds > THREADED_ABOVE else 0)
 
 
 class QueueFull(Exception):
     """More requests wait than the batcher accepts."""
 
 
-class Batcher:
-    """Runs `run(items) -> results` on groups of at most `limit` items; at most `queue` items may wait."""
+Waiting = tuple[Any, asyncio.Future[Any]]
 
-    def __init__(self, run: Callable[[list[Any]], Sequence[Any]], *, limit: int, queue: int, threaded: bool) -> None:
+
+class Batcher:
+    """Runs `run(items) -> results` on groups of items as `how` says; at most `queue` items may wait."""
+
+    def __init__(self, run: Callable[[list[Any]], Sequence[Any]], how: Plan, queue: int) -> None:
         self._run = run
-        self._limit = limit
+        self._limit = how.limit
         self._queue = queue
-        self._waiting: deque[tuple[Any, asyncio.Future[Any]]] = deque()
-        self._busy = False
-        self._thread = ThreadPoolExecutor(1, "model") if threaded else None
+        self._waiting: deque[Waiting] = deque()
+        self._idle = max(1, how.threads)
+        self._start_is_due = False
+        self._pool = ThreadPoolExecutor(how.threads, "model") if how.threads else None
 
     async def submit(self, item: Any) -> Any:
         """The result for `item`.
@@ -47,38 +73,45 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((item, future))
-        if not self._busy:
-            self._busy = True
-            loop.call_soon(self._start, loop)
+        self._schedule(loop)
         return await future
 
     def close(self) -> None:
-        """Stop the thread, if there is one, after its current batch."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+        """Stop the threads after their current batches."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start a batch after what else this turn of the loop brings."""
+        if self._waiting and self._idle and not self._start_is_due:
+            self._start_is_due = True
+            loop.call_soon(self._start, loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._start_is_due = False
         batch = self._take()
         if not batch:
-            self._busy = False
-        elif self._thread is None:
+            return
+        self._idle -= 1
+        if self._pool is None:
             self._finish(loop, batch, *self._attempt(batch))
         else:
-            self._thread.submit(self._work, loop, batch)
+            self._pool.submit(self._work, loop, batch)
+            self._schedule(loop)
 
-    def _take(self) -> list[tuple[Any, asyncio.Future[Any]]]:
+    def _take(self) -> list[Waiting]:
         """The next batch; items whose client went away are skipped."""
-        batch: list[tuple[Any, asyncio.Future[Any]]] = []
+        batch: list[Waiting] = []
         while self._waiting and len(batch) < self._limit:
             entry = self._waiting.popleft()
             if not entry[1].done():
                 batch.append(entry)
         return batch
 
-    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[tuple[Any, asyncio.Future[Any]]]) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting]) -> None:
         loop.call_soon_threadsafe(self._finish, loop, batch, *self._attempt(batch))
 
-    def _attempt(self, batch: list[tuple[Any, asyncio.Future[Any]]]) -> tuple[Sequence[Any], Exception | None]:
+    def _attempt(self, batch: list[Waiting]) -> tuple[Sequence[Any], Exception | None]:
         try:
             return self._run([item for item, _ in batch]), None
         except Exception as error:  # whatever the model raises belongs to the waiting requests
@@ -87,7 +120,7 @@ class Batcher:
     def _finish(
         self,
         loop: asyncio.AbstractEventLoop,
-        batch: list[tuple[Any, asyncio.Future[Any]]],
+        batch: list[Waiting],
         results: Sequence[Any],
         error: Exception | None,
     ) -> None:
@@ -98,7 +131,5 @@ class Batcher:
                 future.set_result(results[position])
             else:
                 future.set_exception(error)
-        if self._waiting:
-            loop.call_soon(self._start, loop)
-        else:
-            self._busy = False
+        self._idle += 1
+        self._schedule(loop)

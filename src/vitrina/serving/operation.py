@@ -30,7 +30,6 @@ class Operation:
         answer: (prediction, model, version, request_id) → the answer.
         record: (request, prediction, model, version, request_id) → the line of the prediction log.
         example: a request that warms the model up and stands in the OpenAPI document.
-        limit: most requests that are run together.
     """
 
     path: str
@@ -41,4 +40,3 @@ class Operation:
     answer: Callable[[Any, str, str, str], msgspec.Struct]
     record: Callable[[Any, Any, str, str, str], msgspec.Struct]
     example: msgspec.Struct
-    limit: int = 32

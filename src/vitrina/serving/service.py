@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from vitrina.contracts.http import FeedbackReceipt, FeedbackRecord, FeedbackRequest
-from vitrina.serving.batching import THREADED_ABOVE, Batcher, QueueFull
+from vitrina.serving.batching import Batcher, QueueFull, plan
 from vitrina.serving.errors import Refusal
 from vitrina.serving.operation import Operation
 from vitrina.serving.prediction_log import PredictionLog
@@ -22,11 +22,15 @@ QUEUE = 512
 class ModelService:
     """Answers requests with the model that `source` names, logs every prediction and counts it."""
 
-    def __init__(self, operation: Operation, source: Path, predictions: Path, name: str, queue: int = QUEUE) -> None:
+    def __init__(
+        self, operation: Operation, source: Path, predictions: Path, name: str, cores: int = 1, queue: int = QUEUE
+    ) -> None:
+        """`cores` is what this worker may use, `queue` how many requests may wait."""
         self.operation = operation
         self.telemetry = Telemetry()
         self.log = PredictionLog(predictions, self.telemetry.dropped)
         self.runtime = Runtime(source, operation.load, self._warm, name)
+        self._cores = cores
         self._queue = queue
         self._batcher: Batcher | None = None
 
@@ -86,10 +90,5 @@ class ModelService:
 
     def _changed(self, loaded: Loaded) -> None:
         self.telemetry.loaded(loaded.source.model, loaded.source.version)
-        if self._batcher is None:
-            self._batcher = Batcher(
-                self._run,
-                limit=self.operation.limit,
-                queue=self._queue,
-                threaded=loaded.seconds > THREADED_ABOVE,
-            )
+        # What waits in the batcher before is still answered by it: it lives until its last request is done.
+        self._batcher = Batcher(self._run, plan(loaded.seconds, self._cores), self._queue)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vitrina.serving.batching import Batcher, QueueFull
+from vitrina.serving.batching import Batcher, Plan, QueueFull, plan
 
 
 class Doubler:
@@ -27,14 +27,14 @@ class Doubler:
         return [2 * item for item in items]
 
 
-def batcher(run: Doubler, **changed: Any) -> Batcher:
-    return Batcher(run, **{"limit": 8, "queue": 100, "threaded": False, **changed})
+def batcher(run: Doubler, limit: int = 8, queue: int = 100, threads: int = 0) -> Batcher:
+    return Batcher(run, Plan(limit, threads), queue)
 
 
-@pytest.mark.parametrize("threaded", [False, True])
-def test_every_request_gets_its_own_result(threaded: bool) -> None:
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_every_request_gets_its_own_result(threads: int) -> None:
     async def main() -> list[int]:
-        each = batcher(Doubler(), threaded=threaded)
+        each = batcher(Doubler(), threads=threads)
         try:
             return await asyncio.gather(*(each.submit(number) for number in range(50)))
         finally:
@@ -58,7 +58,7 @@ def test_requests_that_arrive_while_the_model_is_busy_form_the_next_batch() -> N
     run = Doubler(seconds=0.05)
 
     async def main() -> None:
-        each = batcher(run, threaded=True)
+        each = batcher(run, threads=1)
         first = asyncio.ensure_future(each.submit(1))
         await asyncio.sleep(0.02)
         await asyncio.gather(first, *(each.submit(number) for number in (2, 3, 4)))
@@ -80,10 +80,10 @@ def test_a_lone_request_does_not_wait_for_company() -> None:
     assert asyncio.run(main()) < 0.1
 
 
-@pytest.mark.parametrize("threaded", [False, True])
-def test_an_error_reaches_the_requests_of_its_batch_only(threaded: bool) -> None:
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_an_error_reaches_the_requests_of_its_batch_only(threads: int) -> None:
     async def main() -> list[Any]:
-        each = batcher(Doubler(), limit=2, threaded=threaded)
+        each = batcher(Doubler(), limit=2, threads=threads)
         submitted = (each.submit(number) for number in (1, 2, -1, 3, 4, 5))
         try:
             return await asyncio.gather(*submitted, return_exceptions=True)
@@ -113,7 +113,7 @@ def test_a_cancelled_request_is_not_run() -> None:
     run = Doubler(seconds=0.05)
 
     async def main() -> None:
-        each = batcher(run, threaded=True)
+        each = batcher(run, threads=1)
         first = asyncio.ensure_future(each.submit(1))
         await asyncio.sleep(0.01)
         gone = asyncio.ensure_future(each.submit(2))
@@ -126,3 +126,20 @@ def test_a_cancelled_request_is_not_run() -> None:
 
     asyncio.run(main())
     assert run.batches == [[1], [3]]
+
+
+def test_two_threads_run_two_batches_at_once() -> None:
+    async def main() -> float:
+        each = batcher(Doubler(seconds=0.2), limit=4, threads=2)
+        start = time.perf_counter()
+        await asyncio.gather(*(each.submit(number) for number in range(8)))
+        each.close()
+        return time.perf_counter() - start
+
+    assert asyncio.run(main()) < 0.35
+
+
+def test_a_fast_model_runs_on_the_loop_and_a_slow_one_on_threads_in_short_batches() -> None:
+    assert plan(0.0002, cores=2) == Plan(limit=32, threads=0)
+    assert plan(0.002, cores=2) == Plan(limit=10, threads=2)
+    assert plan(1.0, cores=1) == Plan(limit=4, threads=1)

@@ -16,7 +16,7 @@ import pytest
 
 from bentos.intent_classifier.service import OPERATION
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving import service as service_module
+from vitrina.serving import batching
 from vitrina.serving.http import MAX_BODY, HttpService
 from vitrina.serving.runtime import Source
 from vitrina.serving.service import ModelService
@@ -288,7 +288,7 @@ def test_a_model_slower_than_the_limit_runs_on_its_own_thread(
 
     operation = dataclasses.replace(OPERATION, predict=predict)
     for limit, expected in ((0.0, "model"), (60.0, "MainThread")):
-        monkeypatch.setattr(service_module, "THREADED_ABOVE", limit)
+        monkeypatch.setattr(batching, "THREADED_ABOVE", limit)
         service = ModelService(operation, student_folder, tmp_path / "log", "intent_classifier")
         service.start()
         threads.clear()
