@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -102,13 +103,15 @@ def log_model(spec: FamilySpec, folder: Path, example: pd.DataFrame, prediction:
     import mlflow
 
     distributions = {"vitrina", catalog.distribution(spec.name)}
-    info = mlflow.pyfunc.log_model(
-        name=spec.name,
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"folder": str(folder)},
-        model_config={"family": spec.name},
-        signature=mlflow.models.infer_signature(example, prediction),
-        input_example=example,
-        pip_requirements=[f"{name}=={installed_version(name)}" for name in sorted(distributions)],
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # hints about missing integers, meant for frames of training data
+        info = mlflow.pyfunc.log_model(
+            name=spec.name,
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"folder": str(folder)},
+            model_config={"family": spec.name},
+            signature=mlflow.models.infer_signature(example, prediction),
+            input_example=example,
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in sorted(distributions)],
+        )
     return info.model_id
