@@ -106,3 +106,16 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         load("absent.yaml")
     with pytest.raises(UsageError, match="no model family"):
         Variant(pipeline="training", family="no_such_family").build()
+
+
+def test_what_the_tasks_expect_of_the_cluster_is_in_the_manifest() -> None:
+    manifest = COMPILED.parents[1] / "deploy" / "kubeflow" / "namespace.yaml"
+    found = {(part["kind"], part["metadata"]["name"]): part for part in yaml.safe_load_all(manifest.read_text())}
+    _, executors = documents(COMPILED / "training.yaml")
+    for executor in executors.values():
+        assert ("PersistentVolumeClaim", executor["pvcMount"][0]["constant"]) in found
+        settings, secret = executor["configMapAsEnv"][0], executor["secretAsEnv"][0]
+        keys = {each["configMapKey"] for each in settings["keyToEnv"]}
+        assert keys == set(found["ConfigMap", settings["configMapName"]]["data"])
+        keys = {each["secretKey"] for each in secret["keyToEnv"]}
+        assert keys == set(found["Secret", secret["secretName"]]["stringData"])
