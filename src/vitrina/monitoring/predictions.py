@@ -67,28 +67,54 @@ def read_window(
     if not folder.is_dir():
         raise UsageError(f"There is no prediction log: {folder} is not a folder.")
     start, end = moment(since), moment(until)
-    lines = Lines()
+    parts, torn, corrupt = [pd.DataFrame(columns=list(COLUMNS))], 0, 0
     for path in _log_files(folder, start, end):
-        _read_into(lines, path, REQUIRED)
-    frame = pd.DataFrame(lines.rows)
+        lines = read_lines(path, REQUIRED)
+        part, undated = _within(lines.rows, start, end)
+        torn, corrupt = torn + lines.torn, corrupt + lines.corrupt + undated
+        parts.append(part)  # the parsed lines are let go file by file: they weigh more than the frame
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     frame = frame.reindex(columns=list(dict.fromkeys([*COLUMNS, *frame.columns])))
+    frame = frame.drop_duplicates("request_id", keep="last").sort_values("timestamp", kind="stable")
+    return Window(frame.reset_index(drop=True), start, end, torn, corrupt)
+
+
+def _within(rows: list[dict[str, Any]], start: datetime | None, end: datetime | None) -> tuple[pd.DataFrame, int]:
+    """The rows of `[start, end)`, and how many have a timestamp that is none."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(COLUMNS))
     times = pd.to_datetime(frame["timestamp"], utc=True, errors="coerce", format="ISO8601")
-    lines.corrupt += int(times.isna().sum())
     frame["timestamp"] = times
     keep = times.notna()
     if start is not None:
         keep &= times >= start
     if end is not None:
         keep &= times < end
-    frame = frame[keep].drop_duplicates("request_id", keep="last").sort_values("timestamp", kind="stable")
-    return Window(frame.reset_index(drop=True), start, end, lines.torn, lines.corrupt)
+    return frame[keep], int(times.isna().sum())
 
 
 def read_lines(path: Path, required: tuple[str, ...]) -> Lines:
-    """Every readable line of one JSON-lines file; a missing file is empty."""
+    """Every readable line of one JSON-lines file; a missing file is empty.
+
+    Raises:
+        DataError: when the file cannot be read.
+    """
     lines = Lines()
-    if path.is_file():
-        _read_into(lines, path, required)
+    try:
+        with path.open("rb") as file:
+            for raw in file:
+                row = _parse(raw, required)
+                if row is not None:
+                    lines.rows.append(row)
+                elif raw.strip() and raw.endswith(b"\n"):
+                    lines.corrupt += 1
+                elif raw.strip():
+                    lines.torn += 1
+    except FileNotFoundError:
+        return Lines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     return lines
 
 
@@ -122,21 +148,6 @@ def _log_files(folder: Path, since: datetime | None, until: datetime | None) -> 
         too_new = until is not None and day > (until.astimezone(UTC) + slack).date()
         if not too_old and not too_new:
             yield path
-
-
-def _read_into(lines: Lines, path: Path, required: tuple[str, ...]) -> None:
-    try:
-        with path.open("rb") as file:
-            for raw in file:
-                row = _parse(raw, required)
-                if row is not None:
-                    lines.rows.append(row)
-                elif raw.strip() and raw.endswith(b"\n"):
-                    lines.corrupt += 1
-                elif raw.strip():
-                    lines.torn += 1
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _parse(raw: bytes, required: tuple[str, ...]) -> dict[str, Any] | None:
