@@ -144,6 +144,9 @@ def _measure(spec: FamilySpec, data: Path, folder: Path) -> Evaluation:
     examples = spec.data.read_examples(data, "validation")
     predictor = spec.serving.load(folder)
     reference = predictor.predict_frame(examples)
+    for column in spec.inputs:  # so that a reference row is also an example of what the model takes
+        if column not in reference:
+            reference[column] = examples[column].to_numpy()
     reference["embedding"] = list(predictor.embed(examples))
     reference.to_parquet(folder / REFERENCE, index=False)
     return spec.metrics.evaluate(predictor, examples)

@@ -8,5 +8,6 @@ SPEC = FamilySpec(
     summary="Says on which side of a wavy line a point lies.",
     tables=(),
     primary_metric="accuracy",
+    inputs=("x", "y"),
     monitored=Monitored(categorical=("label",), numerical=("confidence",)),
 )
