@@ -44,12 +44,20 @@ def tasks(choose: Callable[..., pd.DataFrame], traffic: Traffic, tmp_path: Path)
 
 
 def test_a_new_topic_is_found_among_usual_messages(choose: Callable[..., pd.DataFrame], traffic: Traffic) -> None:
-    """30 of 530 messages are about something new: of 20 chosen as drifted by chance, one would be."""
-    mixed = pd.concat([traffic(500, seed=4), traffic(30, seed=5, new=1)], ignore_index=True)
-    chosen = choose(mixed, 40)
+    """30 of 530 messages are about something new: of 40 chosen by chance, two or three would be."""
+    chosen = choose(pd.concat([traffic(500, seed=4), traffic(30, seed=5, new=1)], ignore_index=True), 40)
     new = chosen["request_id"].isin([f"r{number}" for number in range(500, 530)])
     assert chosen["reason"].value_counts().to_dict() == {"uncertain": 20, "drifted": 20}
-    assert new[chosen["reason"] == "drifted"].sum() >= 12
+    assert new.sum() >= 18
+
+
+def test_a_group_is_novel_and_a_lone_oddity_is_not() -> None:
+    rng = np.random.default_rng(0)
+    reference, usual = rng.normal(size=(400, 8)), rng.normal(size=(200, 8))
+    group, oddity = rng.normal(4, 0.3, size=(30, 8)), np.full((1, 8), -9.0)
+    found = labelling.novelty(np.vstack([usual, group, oddity]), reference)
+    assert found[200:230].min() > found[:200].max()
+    assert found[230] < found[200:230].min()
 
 
 def test_uncertain_ones_are_the_least_certain(choose: Callable[..., pd.DataFrame], traffic: Traffic) -> None:
