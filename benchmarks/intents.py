@@ -33,7 +33,6 @@ PUBLISHED = {
 }
 CHOOSING = 0.05
 STUDENT_OF = "clinc150"
-EVERY_CORE = {"training.threads": 2}
 
 
 def messages(source: Path, name: str, folder: Path) -> Path:
@@ -72,7 +71,7 @@ def interval(share: float, rows: float) -> tuple[float, float]:
 def base_figures(name: str, data: Path, model: Path) -> list[dict[str, Any]]:
     """Train the base preset where `model` does not exist yet, and measure it as served and in fp32."""
     if not model.exists():
-        train(FAMILY, data, model, preset="base", overrides=EVERY_CORE)
+        train(FAMILY, data, model, preset="base")
     from vitrina.artifacts import read_json
 
     minutes = read_json(model / "metrics.json")["training"]["seconds"] / 60
@@ -97,7 +96,7 @@ def base_figures(name: str, data: Path, model: Path) -> list[dict[str, Any]]:
 def student_figures(data: Path, teacher: Path, student: Path) -> list[dict[str, Any]]:
     """Distil the fast preset where it does not exist yet; compare with its teacher in accuracy and in time."""
     if not student.exists():
-        train(FAMILY, data, student, preset="fast", overrides=EVERY_CORE, teacher=str(teacher))
+        train(FAMILY, data, student, preset="fast", teacher=str(teacher))
     taught, taught_rows = measured(data, student)
     teaching, teaching_rows = measured(data, teacher)
     resampled = np.random.default_rng(7).integers(0, len(taught_rows), (2000, len(taught_rows)))
