@@ -77,9 +77,13 @@ def tune(
         raise UsageError("No trial was finished: every one diverged or was pruned; search gentler values.")
     write_text(output / "best.yaml", _as_yaml(load(study.best_params)))
     write_text(output / "trials.csv", _table(study))
+    return _result(spec.name, options.metric, study, output)
+
+
+def _result(family: str, metric: str, study: Study, output: Path) -> TuneResult:
     return TuneResult(
-        family=spec.name,
-        metric=options.metric,
+        family=family,
+        metric=metric,
         value=study.best_value,
         best=study.best_params,
         trials=len(study.trials),
