@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,23 @@ WORDS = {
     "opening_hours": ["when do you open", "a qué hora abren", "opening hours today", "are you open on sunday"],
 }
 OUT_OF_SCOPE = ["what is the capital of france", "play some jazz music", "cuéntame un chiste malo"]
+
+
+@pytest.fixture(scope="session")
+def install_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a folder that, on the Python path, installs a package with a family's entry point, as pip would."""
+
+    def install(package: str, family: str | None = None) -> Path:
+        site = tmp_path_factory.mktemp("site")
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir()
+        name = package.replace("_", "-")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[vitrina.families]\n{family or package} = {package}.spec:SPEC\n")
+        (info / "top_level.txt").write_text(f"{package}\n")
+        return site
+
+    return install
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +80,7 @@ def messages_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole exported model folder with random weights: 2 layers, 128 wide, 150 intents. Copy it before changing it."""
+    """A whole exported model folder with random weights: 2 layers, 128 wide, 150 intents. Copy it before a change."""
     from benchmarks._models import untrained
 
     texts = [text for texts in WORDS.values() for text in texts] + OUT_OF_SCOPE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,9 @@ if str(TOY) not in sys.path:
 
 
 @pytest.fixture
-def toy_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def toy_path(install_family: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The toy family as an installed package, here and in child processes."""
-    site = tmp_path_factory.mktemp("site")
-    info = site / "toy_family-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-family\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[vitrina.families]\ntoy = toy_family.spec:SPEC\n")
+    site = install_family("toy_family", "toy")
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOY), str(site), os.environ.get("PYTHONPATH", "")]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -17,21 +17,13 @@ from vitrina.registry import server, tracking
 from vitrina.settings import disable_telemetry
 
 TOY = Path(__file__).parent / "toy"
-ENTRY_POINTS = "[vitrina.families]\nkeyword_rules = keyword_rules.spec:SPEC\n"
-METADATA = "Metadata-Version: 2.1\nName: keyword-rules\nVersion: 1.0\n"
 ENVIRONMENT = ("TRACKING_URI", "BACKEND_STORE_URI", "MLFLOW_PORT")
 
 
 @pytest.fixture(scope="session")
-def toy_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+def toy_path(install_family: Callable[..., Path]) -> str:
     """The folders that, on the Python path, make the toy family an installed one."""
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / "keyword_rules-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    (metadata / "METADATA").write_text(METADATA)
-    (metadata / "top_level.txt").write_text("keyword_rules\n")
-    return os.pathsep.join((str(site), str(TOY)))
+    return os.pathsep.join((str(install_family("keyword_rules")), str(TOY)))
 
 
 @pytest.fixture(scope="session")
