@@ -76,7 +76,7 @@ def _slices(examples: pd.DataFrame, predicted: pd.DataFrame, hit: np.ndarray) ->
 
     by: dict[str, Any] = {
         "language": _languages(examples, predicted),
-        "length": examples["text"].str.split().str.len().map(classification.length_band),
+        "length": examples["text"].str.split().map(len).map(classification.length_band),
     }
     if "domain" in examples and examples["domain"].notna().any():
         by["domain"] = examples["domain"]
