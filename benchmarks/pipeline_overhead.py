@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from vitrina.settings import disable_telemetry
 COMPILED = ROOT / "pipelines" / "compiled" / "training.yaml"
 IMPORT = "from vitrina.jobs import "
 CLOCK = (
-    "import atexit, os, time; began = time.perf_counter(); atexit.register(lambda: "
-    "open(os.environ['OWN_WORK'], 'a').write(f'{time.perf_counter() - began}\\n')); "
+    "import atexit, os, time; began = time.perf_counter(), sum(os.times()[:4]); atexit.register(lambda: "
+    "open(os.environ['OWN_WORK'], 'a').write("
+    "f'{time.perf_counter() - began[0]} {sum(os.times()[:4]) - began[1]}\\n')); "
 )
 EMPTY_TASKS = 10
 EMPTY = f"""
@@ -70,32 +72,57 @@ def empty_pipeline(folder: Path) -> Path:
     return output
 
 
-def run(pipeline: Path, parameters: dict[str, Any], folder: Path) -> tuple[float, float, int]:
-    """One run: wall seconds, seconds of the jobs' own work, tasks."""
+@dataclass(frozen=True)
+class Run:
+    """One run: seconds of the clock and of processors, in all and inside the jobs."""
+
+    tasks: int
+    wall: float
+    cpu: float
+    own_wall: float
+    own_cpu: float
+
+    @property
+    def overhead(self) -> float:
+        return (self.wall - self.own_wall) / self.tasks
+
+    @property
+    def cpu_overhead(self) -> float:
+        return (self.cpu - self.own_cpu) / self.tasks
+
+
+def run(pipeline: Path, parameters: dict[str, Any], folder: Path) -> Run:
+    """One `python -m pipelines run`, all of it."""
     own = folder / "own_work"
-    own.unlink(missing_ok=True)
+    own.write_text("")
     request = {"pipeline": str(pipeline), "parameters": parameters, "root": str(folder / "runs")}
     environment = os.environ | {"OWN_WORK": str(own), "VITRINA_HOME": str(folder / "home")}
     environment["VITRINA_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     command = [sys.executable, "-m", "pipelines", "run", json.dumps(request)]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    wall = time.perf_counter() - began
-    work = [float(line) for line in own.read_text().split()] if own.exists() else []
-    return wall, sum(work), sum(task["status"] == "succeeded" for task in json.loads(done.stdout)["tasks"])
+    after = os.times()
+    work = [tuple(map(float, line.split())) for line in own.read_text().splitlines()]
+    return Run(
+        tasks=sum(task["status"] == "succeeded" for task in json.loads(done.stdout)["tasks"]),
+        wall=time.perf_counter() - began,
+        cpu=after.children_user + after.children_system - before.children_user - before.children_system,
+        own_wall=sum(wall for wall, _ in work),
+        own_cpu=sum(cpu for _, cpu in work),
+    )
 
 
-def measured(pipeline: Path, parameters: dict[str, Any], folder: Path, repetitions: int) -> dict[str, Any]:
-    """Median and range of the overhead a task, and medians of what it is made of."""
+def measured(name: str, pipeline: Path, parameters: dict[str, Any], folder: Path, repetitions: int) -> dict[str, Any]:
+    """Median and range of the overhead a task; beside it, medians of what it is made of.
+
+    Processor seconds tell how much of it is other programs' load on the machine.
+    """
     runs = [run(pipeline, parameters, folder) for _ in range(repetitions)]
-    overhead = [(wall - own) / tasks for wall, own, tasks in runs]
-    return {
-        "value": statistics.median(overhead),
-        "interval": (min(overhead), max(overhead)),
-        "wall": statistics.median(wall for wall, _, _ in runs),
-        "own_work": statistics.median(own for _, own, _ in runs),
-        "tasks": float(runs[0][2]),
-    }
+    overhead = [each.overhead for each in runs]
+    parts = {part: statistics.median(getattr(each, part) for each in runs) for part in ("wall", "own_wall")}
+    parts["processor"] = statistics.median(each.cpu_overhead for each in runs)
+    median = statistics.median(overhead)
+    return figure(name, median, "s", "lower", 1.0, (min(overhead), max(overhead)), tasks=float(runs[0].tasks), **parts)
 
 
 def main() -> None:
@@ -114,14 +141,13 @@ def main() -> None:
             "family": "intent_classifier",
             "tables": {"messages": str(folder / "shop" / "messages.parquet")},
             "preset": "smoke",
+            "overrides": {"training.max_steps": 2},
             "policy": "default: {metrics: {accuracy: {minimum: 0.0}}, champion: {margin: 1.0}}",
         }
-        training = measured(timed, parameters, folder, repetitions)
-        empty = measured(empty_pipeline(folder), {}, folder, repetitions)
-    figures = [
-        figure("overhead a task, training pipeline", training.pop("value"), "s", "lower", 1.0, **training),
-        figure("overhead a task, empty components", empty.pop("value"), "s", "lower", 1.0, **empty),
-    ]
+        figures = [
+            measured("overhead a task, training pipeline", timed, parameters, folder, repetitions),
+            measured("overhead a task, empty components", empty_pipeline(folder), {}, folder, repetitions),
+        ]
     report("pipeline_overhead", figures, time.perf_counter() - began)
 
 

@@ -127,17 +127,17 @@ def _execute(pipeline: BaseComponent, arguments: dict[str, Any], folder: Path) -
 def _captured(journal: Journal) -> Iterator[None]:
     """Send what kfp prints, logs and warns of to the journal."""
     root = logging.getLogger()
-    handler, level, original_print = logging.StreamHandler(journal), root.level, print
-    root.addHandler(handler)
+    before, level, original_print = list(root.handlers), root.level, print
+    root.addHandler(logging.StreamHandler(journal))
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
         with redirect_stdout(journal):
             yield
-    finally:
-        builtins.print = original_print  # kfp leaves its own behind after parallel tasks
+    finally:  # kfp swaps print and handlers too, and parallel tasks leave its own behind
+        builtins.print = original_print
         logging.captureWarnings(False)
-        root.removeHandler(handler)
+        root.handlers[:] = before
         root.setLevel(level)
 
 

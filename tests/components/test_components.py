@@ -14,7 +14,7 @@ import pytest
 from kfp.dsl import Artifact
 
 import vitrina.jobs
-from components._base import IMAGE
+from components._base import IMAGE, QUICK_EXIT
 from vitrina.errors import DataError
 
 FOLDER = Path(importlib.import_module("components").__file__ or "").parent
@@ -43,10 +43,11 @@ def test_a_component_is_at_most_ten_lines_around_the_job_of_its_name(name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_component_installs_nothing_when_it_runs(name: str) -> None:
+def test_a_component_installs_nothing_when_it_runs_and_ends_quickly(name: str) -> None:
     container = component(name).component_spec.implementation.container
     assert container.image == IMAGE
     assert "pip install" not in " ".join(container.command)
+    assert container.command[-1].startswith(QUICK_EXIT)
 
 
 def test_ingest_reads_every_source_and_keeps_the_bad_rows_apart(tmp_path: Path) -> None:
