@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 import typer
@@ -31,6 +33,7 @@ def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and a non-zero exit."""
     disable_telemetry()
     _register()
+    atexit.register(gc.freeze)  # a last collection of torch's or mlflow's objects takes a second or two
     try:
         app()
     except VitrinaError as error:
