@@ -56,7 +56,9 @@ def clarification_threshold(
     rate_above = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     reaching = np.flatnonzero(rate_above >= target)
     kept = max(reaching[-1] + 1 if len(reaching) else 0, int(np.ceil(len(hits) * (1 - most_asked))))
-    return float(sorted_confidence[min(kept, len(hits)) - 1])
+    if kept == len(hits):  # nothing has to be asked back; below a half another intent may still be as likely
+        return min(float(sorted_confidence[-1]), 0.5)
+    return float(sorted_confidence[kept - 1])
 
 
 def false_alarm_threshold(scores: np.ndarray, rate: float) -> float:

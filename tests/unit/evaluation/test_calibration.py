@@ -45,6 +45,11 @@ def test_the_clarification_threshold_never_asks_more_often_than_allowed():
     assert (confidence < threshold).mean() <= 0.2
 
 
+def test_nothing_above_a_half_is_asked_back_when_every_answer_is_right():
+    assert calibration.clarification_threshold(np.full(50, 0.99), np.ones(50, bool)) == 0.5
+    assert calibration.clarification_threshold(np.full(50, 0.3), np.ones(50, bool)) == pytest.approx(0.3)
+
+
 def test_the_false_alarm_threshold_is_exceeded_by_the_stated_share():
     scores = np.random.default_rng(2).normal(size=10_000)
     assert (scores > calibration.false_alarm_threshold(scores, 0.05)).mean() == pytest.approx(0.05, abs=0.001)

@@ -108,7 +108,7 @@ def test_the_metrics_are_those_of_the_exported_model_on_the_validation_rows(mode
 def test_the_reference_has_a_row_and_an_embedding_for_each_validation_row(model: Path, prepared: Path) -> None:
     reference = pd.read_parquet(model / "reference.parquet")
     assert len(reference) == len(pd.read_parquet(prepared / "validation.parquet"))
-    assert {"label", "confidence", "embedding"} == set(reference)
+    assert {"label", "confidence", "embedding", "x", "y"} == set(reference)
     assert reference["embedding"].map(len).eq(2).all()
 
 

@@ -133,6 +133,8 @@ def _inherit_words(student: IntentClassifier, teacher: IntentClassifier) -> None
     target = student.encoder.get_input_embeddings().weight
     if words.shape[0] != target.shape[0]:
         raise UsageError("Teacher and student must share a tokenizer: their vocabularies differ in size.")
+    if target.shape[1] > words.shape[1]:
+        raise UsageError(f"model.student.width is {target.shape[1]}, wider than the teacher's {words.shape[1]}.")
     centred = words - words.mean(0)
     _, _, components = torch.linalg.svd(centred.T @ centred)
     projected = centred @ components[: target.shape[1]].T
