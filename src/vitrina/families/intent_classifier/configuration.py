@@ -43,7 +43,7 @@ class Options(BaseModel):
         description="Held out for gates where the table states no test split; 0: use validation.",
     )
     oos_false_alarms: float = Field(
-        0.05, gt=0, lt=0.5, description="Share of in-scope messages that may be flagged out of scope."
+        0.02, gt=0, lt=0.5, description="Share of in-scope messages that may be flagged out of scope."
     )
     right_when_sure: float = Field(
         0.98, gt=0.5, le=1, description="Accuracy above the clarification threshold, on validation data."
