@@ -18,6 +18,7 @@ class Student(BaseModel):
     copies: int = Field(4, ge=0, description="Altered copies of every text that the teacher labels for the student.")
     temperature: float = Field(2.0, gt=0, description="Softening of the teacher's distribution.")
     weight: float = Field(0.9, ge=0, le=1, description="Share of the teacher in the loss; the rest is the true label.")
+    relations: float = Field(10.0, ge=0, description="Weight of agreeing which texts are alike; 0: only labels count.")
 
 
 class Options(BaseModel):

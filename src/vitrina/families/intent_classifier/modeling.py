@@ -76,9 +76,15 @@ class IntentClassifier(PreTrainedModel):
         self.post_init()
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, **_: Any
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None = None,
+        encoder_mask: Tensor | None = None,
+        **_: Any,
     ) -> IntentOutput:
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        encoder_mask = attention_mask if encoder_mask is None else encoder_mask
+        hidden = self.encoder(input_ids=input_ids, attention_mask=encoder_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * mask).sum(1) / mask.sum(1)
         logits = self.head(self.dropout(pooled)).float()
@@ -103,6 +109,14 @@ class IntentClassifier(PreTrainedModel):
         return torch.where(inside, in_scope, self.config.outlier_weight * uniform).mean()
 
 
+def additive_mask(attention_mask: Tensor) -> Tensor:
+    """What is added to attention scores: 0 where a token is, the lowest float elsewhere; (batch, 1, 1, tokens).
+
+    Made here, it is four nodes of the exported graph; made by transformers, about thirty, which a small model feels.
+    """
+    return (1.0 - attention_mask[:, None, None, :].float()) * torch.finfo(torch.float32).min
+
+
 class _Traced(nn.Module):
     """The exported graph: three plain tensors."""
 
@@ -111,7 +125,8 @@ class _Traced(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        output = self.model(input_ids, attention_mask)
+        ready = additive_mask(attention_mask) if self.model.encoder.config.model_type == "bert" else None
+        output = self.model(input_ids, attention_mask, encoder_mask=ready)
         return output.logits, output.oos_score, output.embedding
 
 

@@ -54,7 +54,7 @@ class IntentPredictor:
     def predict(self, texts: Sequence[str]) -> list[IntentPrediction]:
         """One prediction per text, in order."""
         logits, scores = self._outputs(texts, ["logits", "oos_score"])
-        probabilities = _softmax(logits.astype(np.float64) / self.temperature)
+        probabilities = _softmax(logits, self.temperature)
         best = probabilities.argmax(1).tolist()
         return [
             self._prediction(row, label, score)
@@ -73,15 +73,15 @@ class IntentPredictor:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(texts, intents) float32, before temperature."""
-        return self._chunked(texts, "logits")
+        return self._chunked(texts, "logits")[0]
 
     def predict_frame(self, examples: pd.DataFrame) -> pd.DataFrame:
         """Predictions in the columns of the prediction log plus `oos_score`; same index as `examples`."""
         import pandas as pd
 
         texts = list(examples["text"])
-        logits, scores = self._chunked(texts, "logits"), self._chunked(texts, "oos_score")
-        probabilities = _softmax(logits.astype(np.float64) / self.temperature)
+        logits, scores = self._chunked(texts, "logits", "oos_score")
+        probabilities = _softmax(logits, self.temperature)
         confidence = probabilities.max(1)
         return pd.DataFrame(
             {
@@ -99,15 +99,20 @@ class IntentPredictor:
 
     def embed(self, examples: pd.DataFrame) -> np.ndarray:
         """(rows, width) float32, L2-normalised."""
-        return self._chunked(list(examples["text"]), "embedding")
+        return self._chunked(list(examples["text"]), "embedding")[0]
+
+    def teach(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """What a student learns from: logits (texts, intents) and embeddings (texts, width)."""
+        return self._chunked(texts, "logits", "embedding")
 
     def outputs(self, examples: pd.DataFrame) -> np.ndarray:
         """The graph's first output, the logits: for the parity report."""
         return self.logits(list(examples["text"]))
 
-    def _chunked(self, texts: Sequence[str], output: str) -> np.ndarray:
-        parts = [self._outputs(texts[i : i + CHUNK], [output])[0] for i in range(0, max(len(texts), 1), CHUNK)]
-        return np.concatenate(parts)
+    def _chunked(self, texts: Sequence[str], *names: str) -> list[np.ndarray]:
+        starts = range(0, max(len(texts), 1), CHUNK)
+        parts = [self._outputs(texts[start : start + CHUNK], list(names)) for start in starts]
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
     def _outputs(self, texts: Sequence[str], names: list[str]) -> list[np.ndarray]:
         """Model outputs for `texts`; texts of similar length run together, so that a long one does not pad the rest."""
@@ -144,9 +149,14 @@ def _padded(rows: list[list[int]]) -> dict[str, np.ndarray]:
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)
+def _softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(logits / temperature), float64 so that a row sums to 1; in place, for single rows are the hot path."""
+    scaled = logits.astype(np.float64)
+    scaled -= scaled.max(1, keepdims=True)
+    scaled /= temperature
+    np.exp(scaled, out=scaled)
+    scaled /= scaled.sum(1, keepdims=True)
+    return scaled
 
 
 def _languages(texts: list[str], examples: pd.DataFrame) -> list[str]:

@@ -31,7 +31,8 @@ HEAD_SIZE = 64
 class IntentTrainer(Trainer):
     """Label smoothing that knows out-of-scope rows, and distillation where a batch carries the teacher's logits.
 
-    Distillation minimises KL(teacher || student) of distributions softened by a temperature (Hinton et al., 2015).
+    Distillation minimises KL(teacher || student) of distributions softened by a temperature (Hinton et al., 2015), and
+    the difference between how similar the two find the texts of a batch (relational distillation, Park et al., 2019).
     """
 
     student: Student | None = None
@@ -49,6 +50,7 @@ class IntentTrainer(Trainer):
             # Altered copies have no true label of their own: the teacher alone speaks for them.
             weight = torch.where(inputs["copied"], 1.0, self.student.weight)
             loss = (weight * taught).mean() + (1 - self.student.weight) * loss
+            loss = loss + self.student.relations * relation_loss(output.embedding, inputs["teacher_embedding"])
         return (loss, output) if return_outputs else loss
 
 
@@ -57,6 +59,11 @@ def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, temperature:
     target = F.softmax(teacher.float() / temperature, dim=1)
     prediction = F.log_softmax(student / temperature, dim=1)
     return temperature**2 * F.kl_div(prediction, target, reduction="none").sum(1)
+
+
+def relation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference of the cosine similarities within a batch; (batch, width) each, unit rows → scalar."""
+    return F.mse_loss(student @ student.T, teacher @ teacher.T)
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -145,7 +152,7 @@ def _inherit_words(student: IntentClassifier, teacher: IntentClassifier) -> None
 def _taught(
     texts: list[str], labels: list[int], intents: list[str], student: Student, teacher: Path, seed: int
 ) -> tuple[list[str], list[int], dict[str, Any]]:
-    """The training texts and altered copies of them, each with the teacher's logits."""
+    """The training texts and altered copies of them, each with the teacher's logits and embedding."""
     predictor = serving.load(teacher)
     if predictor.labels != intents:
         raise UsageError(f"The teacher {teacher} knows other intents than the training data.")
@@ -153,8 +160,10 @@ def _taught(
     vocabulary = [word for text in texts for word in text.split()]
     copies = [altered(text, rng, vocabulary) for _ in range(student.copies) for text in texts]
     every = texts + copies
+    logits, embeddings = predictor.teach(every)
     extra = {
-        "teacher_logits": predictor.logits(every),
+        "teacher_logits": logits,
+        "teacher_embedding": embeddings,
         "copied": np.arange(len(every)) >= len(texts),
     }
     return every, labels * (1 + student.copies), extra
