@@ -6,6 +6,7 @@ contract are therefore answered here, and only BentoML's own pages are passed on
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import uuid
@@ -68,6 +69,9 @@ class HttpService:
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._service.start()
+        # What is alive now stays: without this, each full collection walks BentoML's modules and stalls every request.
+        gc.collect()
+        gc.freeze()
         try:
             await self._app(scope, receive, send)
         finally:

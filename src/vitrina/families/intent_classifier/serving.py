@@ -71,6 +71,14 @@ class IntentPredictor:
             oos_score=score,
         )
 
+    def tokens(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The model's inputs for `texts`, padded to the longest: int64 (texts, tokens)."""
+        return _padded([encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))])
+
+    def run(self, tokens: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The model alone: logits (texts, intents) and out-of-scope scores (texts,)."""
+        return self._session.run(["logits", "oos_score"], tokens)
+
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(texts, intents) float32, before temperature."""
         return self._chunked(texts, "logits")[0]
