@@ -36,10 +36,14 @@ def demo(
     plan = Plan(data=data, preset=preset, overrides=typed(pairs(overrides, "--set")), keep=keep, seed=seed)
     story = Demo(plan, load_settings())
     story.run()
-    table = Table(title="What happened, and where to look", show_header=False, title_justify="left")
+    console = Console()
+    wide = Console(width=max(console.width, 120))  # a log file has no width of its own
+    table = Table(title="What happened, and where to look", show_header=False, title_justify="left", leading=1)
+    table.add_column(ratio=1)
+    table.add_column(ratio=2, overflow="fold")
     for name, text in story.table():
         table.add_row(name, text)
-    Console().print(table)
+    wide.print(table)
 
 
 @app.command()

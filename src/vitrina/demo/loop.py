@@ -199,7 +199,7 @@ class Demo:
         if not self.plan.keep:
             places |= {"Services": "stopped; `make demo KEEP=1` leaves them running"}
         steps = [(step.name, f"{step.happened}  ({step.seconds:.0f} s)") for step in self.shell.steps]
-        return [*steps, ("", ""), *((name, text) for name, text in places.items() if text)]
+        return [*steps, *((name, text) for name, text in places.items() if text)]
 
 
 def _measured(run: dict[str, Any]) -> str:
