@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 
 import typer
@@ -32,6 +33,7 @@ def _register() -> None:
 def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and a non-zero exit."""
     disable_telemetry()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notes on loading name no mistake of the user
     _register()
     atexit.register(gc.freeze)  # a last collection of torch's or mlflow's objects takes a second or two
     try:
