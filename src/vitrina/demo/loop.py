@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrina.artifacts import read_json
-from vitrina.demo.shell import Shell
+from vitrina.demo.shell import Shell, StepFailed
 from vitrina.demo.traffic import Answers, give_feedback, send
 from vitrina.demo.world import World, real_world, sample_world
 from vitrina.errors import ServiceError
@@ -123,8 +123,14 @@ class Demo:
     def _first_model(self) -> None:
         with self.shell.step("Pipeline: validate, prepare, train, evaluate, register, gate, promote, package") as step:
             run = self._pipeline("training")
+            if not run["outputs"]["promote"]["Output"]:
+                raise StepFailed(f"The first model was rejected: {self._newest()['reasons']}.")
             version, decision = self._champion()
             step.happened = f"version {version}: {decision}; on held-out rows {_measured(run)}"
+
+    def _newest(self) -> dict[str, Any]:
+        """The version registered last, with its decision and reasons."""
+        return dict(self.shell.vitrina("models", FAMILY)[0])
 
     def _champion(self) -> tuple[str, str]:
         """The champion's version, and why it was promoted."""
@@ -171,8 +177,10 @@ class Demo:
         with self.shell.step("Retraining pipeline: drift, so merge labels, train, gate, promote, package") as step:
             new = json.dumps({"messages": self._log})  # the log's feedback becomes training rows
             run = self._pipeline("retraining", predictions=self._log, since=self._since, additions=new)
-            version, decision = self._champion()
-            step.happened = f"version {version}: {decision}; on held-out rows {_measured(run)}"
+            newest = self._newest()
+            version = newest["version"] if newest["decision"] == "promoted" else self._champion()[0]
+            decision = f"version {newest['version']} {newest['decision']}, {newest['reasons']}"
+            step.happened = f"{decision}; on held-out rows {_measured(run)}"
         with self.shell.step("The live service follows the registry, without a restart") as step:
             self._await_version(url, version, world)
             after = send(url, world.later[len(world.later) // 2 :])
