@@ -42,8 +42,7 @@ def section(result: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- |",
         *(row(figure) for figure in result["figures"]),
     ]
-    notes = [f"- {note}" for note in result.get("notes", [])]
-    return "\n".join([*lines, *(["", *notes] if notes else []), ""])
+    return "\n".join([*lines, ""])
 
 
 def row(figure: dict[str, Any]) -> str:
