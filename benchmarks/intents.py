@@ -113,8 +113,9 @@ def student_figures(data: Path, teacher: Path, student: Path) -> list[dict[str, 
         train(FAMILY, data, student, preset="fast", teacher=str(teacher))
     taught, taught_rows = measured(data, student)
     teaching, teaching_rows = measured(data, teacher)
-    resampled = np.random.default_rng(7).integers(0, len(taught_rows), (2000, len(taught_rows)))
-    losses = 100 * (teaching_rows - taught_rows)[resampled].mean(1)
+    inside = (pd.read_parquet(data / "test.parquet")["intent"] != OUT_OF_SCOPE).to_numpy()
+    difference = (teaching_rows - taught_rows)[inside]
+    losses = 100 * difference[np.random.default_rng(7).integers(0, len(difference), (2000, len(difference)))].mean(1)
     texts = list(pd.read_parquet(data / "test.parquet")["text"][:300])
     times = {name: batch_one(folder, texts) for name, folder in (("student", student), ("teacher", teacher))}
     run, whole = ({name: time[part] for name, time in times.items()} for part in (0, 1))
