@@ -17,7 +17,9 @@ HEAD = """# Results
 
 Every number on this page was written by a script in `benchmarks/`; `python benchmarks/page.py` makes the page from
 `benchmarks/results/*.json`. Intervals are 95%. A figure that misses its target says so. Timings are from shared
-machines: compare what stands side by side in one run, not across runs.
+machines: compare what stands side by side in one run, not across runs. `intents` evaluates models it finds in its
+`--models` folder, so commit and time are those of the evaluation; where they came from is in
+[decision 9](adr/0009-the-students-recipe.md).
 """
 
 
