@@ -109,10 +109,13 @@ class Table:
 
 
 IDENTIFIER = Length(1, 200)
+UNDETERMINED = "und"
+"""BCP 47: nobody stated the language."""
+
 LANGUAGE = Column(
     "language",
     "string",
     (Matches(r"^[a-z]{2,3}(?:-[A-Z]{2})?\Z", "a language code such as es, en or pt-BR"),),
-    default="und",  # BCP 47: undetermined
+    default=UNDETERMINED,
 )
 SANE_TIME = Between("1990-01-01", "2100-01-01")

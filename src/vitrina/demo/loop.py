@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrina.artifacts import read_json
+from vitrina.contracts import MESSAGES
+from vitrina.data.tables import write_table
 from vitrina.demo.shell import Shell, StepFailed
 from vitrina.demo.traffic import Answers, give_feedback, send
 from vitrina.demo.world import World, real_world, sample_world
@@ -99,7 +101,7 @@ class Demo:
             rows = self.shell.vitrina("ingest", "messages", str(source), "--output", str(table))
             make = sample_world if self.plan.data is None else real_world
             world = make(table, self.plan.traffic, self.plan.seed)
-            world.training.to_parquet(table, index=False)
+            write_table(world.training, MESSAGES, table)
             step.happened = (
                 f"{rows['rows']} messages, {rows['quarantined']} in quarantine; {len(world.training)} to train on"
             )

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from vitrina.artifacts import read_json
+from vitrina.contracts.columns import UNDETERMINED
 from vitrina.contracts.http import Classification, ClassifyRequest, PredictionRecord
 from vitrina.errors import ArtifactError
 from vitrina.settings import load_settings
@@ -172,7 +173,7 @@ def _languages(texts: list[str], examples: pd.DataFrame) -> list[str]:
         return [detect_language(text) for text in texts]
     stated = examples["language"]
     return [
-        value if isinstance(value, str) and value else detect_language(text)
+        value if isinstance(value, str) and value not in ("", UNDETERMINED) else detect_language(text)
         for text, value in zip(texts, stated, strict=True)
     ]
 

@@ -50,10 +50,12 @@ def test_the_folder_holds_what_serving_needs(teacher, prepared):
     assert labels["domains"] == {"order_status": "orders", "refund": "payments", "opening_hours": "stores"}
     assert labels["temperature"] > 0
     assert 0 < labels["threshold"] <= 0.5  # validation is answered perfectly
-    predictor = serving.load(teacher[0])
+    predictor = serving.load(
+        teacher[0], "model.onnx"
+    )  # the form the threshold was chosen on; int8 moves few rows a lot
     inside = data.read_examples(prepared, "validation").query("intent != 'out_of_scope'")
     flagged = predictor.predict_frame(inside)["out_of_scope"].mean()
-    assert flagged <= 0.15  # chosen as 5% of few validation rows
+    assert flagged <= 0.08  # chosen as 2% of few validation rows
 
 
 def test_out_of_scope_messages_score_higher(teacher, prepared):
