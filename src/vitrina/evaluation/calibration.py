@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+ROUNDING = 1e-3
+"""Added to a threshold on scores, so that rows with equal scores are not flagged because another runtime rounds."""
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Row-wise softmax, (rows, classes) → same shape, rows sum to 1."""
@@ -62,5 +65,5 @@ def clarification_threshold(
 
 
 def false_alarm_threshold(scores: np.ndarray, rate: float) -> float:
-    """The score that only the share `rate` of these (in-scope) rows exceeds."""
-    return float(np.quantile(scores, 1 - rate))
+    """The score that at most the share `rate` of these (in-scope) rows exceeds, in whichever runtime computes it."""
+    return float(np.quantile(scores, 1 - rate)) + ROUNDING
