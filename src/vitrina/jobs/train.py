@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitrina.jobs.prepare import PREPARED, SPLITS
 from vitrina.jobs.result import JobResult
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from vitrina.training.preset import Preset
     from vitrina.training.spec import FamilySpec, TrainingSetup
 
-SPLITS = ("train", "validation", "test")
 METRICS = "metrics.json"
 REFERENCE = "reference.parquet"
 
@@ -181,7 +181,7 @@ def _data_version(spec: FamilySpec, data: Path) -> str:
             raise UsageError(
                 f"{data} is not a prepared folder: {part.name} is missing; run `vitrina prepare {spec.name}`."
             )
-    prepared = data / "prepared.json"
+    prepared = data / PREPARED
     family = read_json(prepared).get("family", spec.name) if prepared.is_file() else spec.name
     if family != spec.name:
         raise UsageError(f"{data} was prepared for {family}, not for {spec.name}.")
