@@ -32,7 +32,6 @@ OPERATION = Operation(
     path="/classify",
     request=ClassifyRequest,
     response=Classification,
-    load=serving.load,
     predict=serving.classify,
     answer=serving.answer,
     record=serving.record,
@@ -44,7 +43,8 @@ def build() -> ModelService:
     """The service of this worker."""
     settings = load_settings()
     return ModelService(
-        OPERATION,
+        serving.load,
+        [OPERATION],
         source=settings.model or PACKED,
         predictions=settings.predictions or settings.home / "predictions" / NAME,
         name=NAME,

@@ -1,4 +1,4 @@
-"""HTTP messages: what `POST /classify` and `POST /feedback` take and answer, and the error body of every route."""
+"""HTTP messages: what `POST /classify` and `POST /feedback` take and answer, and the errors of every route."""
 
 from __future__ import annotations
 
@@ -65,6 +65,42 @@ class ErrorBody(msgspec.Struct):
     """The body of every answer that is not 2xx."""
 
     error: Problem
+
+
+CODES = {
+    400: "malformed_json",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "body_too_large",
+    422: "invalid_request",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+"""Status → stable code of the answers that are not 2xx."""
+
+
+class Refusal(Exception):
+    """An answer that ends a request early: raised, or given in place of one request's prediction in a batch."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        details: list[dict[str, Any]] | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.details = details or []
+        self.headers = headers
+
+    def body(self) -> bytes:
+        """The JSON of the answer."""
+        return msgspec.json.encode(ErrorBody(Problem(CODES[self.status], self.message, self.details)))
 
 
 class PredictionRecord(msgspec.Struct):

@@ -8,6 +8,8 @@ How a model runs follows from the measured time of one request (`plan`):
   that arrive in one turn of the loop form the batch;
 * a slower one on threads, one per core of this worker: it would stall health checks and parsing, and releases the GIL
   while it computes. Its batches are kept short, so that a request waits for at most two of them.
+
+What waits for something else than the model (a cache server, an index on disk) runs on threads at any speed.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +39,13 @@ class Plan:
     threads: int
 
 
-def plan(seconds: float, cores: int) -> Plan:
-    """The plan for a model that takes `seconds` for one request in a worker that may use `cores`."""
+def plan(seconds: float, cores: int, blocking: bool = False) -> Plan:
+    """The plan for a model that takes `seconds` for one request in a worker that may use `cores`.
+
+    `blocking` says that a run also waits for something else than the model.
+    """
     limit = max(SMALLEST, min(LARGEST, int(BATCH_SECONDS / seconds)))
-    return Plan(limit, threads=cores if seconds > THREADED_ABOVE else 0)
+    return Plan(limit, threads=cores if blocking or seconds > THREADED_ABOVE else 0)
 
 
 class QueueFull(Exception):
@@ -51,16 +56,28 @@ Waiting = tuple[Any, asyncio.Future[Any]]
 
 
 class Batcher:
-    """Runs `run(items) -> results` on groups of items as `how` says; at most `queue` items may wait."""
+    """Runs `run(items) -> results` on groups of items as `how` says; at most `queue` items may wait.
 
-    def __init__(self, run: Callable[[list[Any]], Sequence[Any]], how: Plan, queue: int) -> None:
+    `size` tells how many ordinary items one counts for (default: one), where a request may hold many.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Any]], Sequence[Any]],
+        how: Plan,
+        queue: int,
+        pool: Executor,
+        size: Callable[[Any], int] | None = None,
+    ) -> None:
+        """`pool` is where a threaded plan runs; several batchers may share it."""
         self._run = run
+        self._size = size
         self._limit = how.limit
         self._queue = queue
         self._waiting: deque[Waiting] = deque()
         self._idle = max(1, how.threads)
         self._start_is_due = False
-        self._pool = ThreadPoolExecutor(how.threads, "model") if how.threads else None
+        self._pool = pool if how.threads else None
 
     async def submit(self, item: Any) -> Any:
         """The result for `item`.
@@ -75,11 +92,6 @@ class Batcher:
         self._waiting.append((item, future))
         self._schedule(loop)
         return await future
-
-    def close(self) -> None:
-        """Stop the threads after their current batches."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start a batch after what else this turn of the loop brings."""
@@ -102,10 +114,12 @@ class Batcher:
     def _take(self) -> list[Waiting]:
         """The next batch; items whose client went away are skipped."""
         batch: list[Waiting] = []
-        while self._waiting and len(batch) < self._limit:
+        room = self._limit
+        while self._waiting and room > 0:
             entry = self._waiting.popleft()
             if not entry[1].done():
                 batch.append(entry)
+                room -= self._size(entry[0]) if self._size else 1
         return batch
 
     def _work(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting]) -> None:

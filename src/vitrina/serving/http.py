@@ -10,15 +10,17 @@ import gc
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
-from vitrina.contracts.http import FeedbackRequest
-from vitrina.serving.errors import Refusal, decode
+from vitrina.contracts.http import Refusal
+from vitrina.serving.errors import decode, read_query
 from vitrina.serving.openapi import document
+from vitrina.serving.operation import Call, Endpoint, Operation
+from vitrina.serving.routes import Handler, Route, Routes
 from vitrina.serving.security import ApiKeys
 from vitrina.serving.service import ModelService
 
@@ -26,12 +28,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Answer = tuple[bytes, bytes]
-"""Content type and body."""
+Answer = tuple[int, bytes, bytes]
+"""Status, content type and body."""
 
 logger = logging.getLogger("vitrina.serving")
 
-MAX_BODY = 64 * 1024
 JSON = b"application/json"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 PASSED_ON = ("/static_content/", "/assets/")
@@ -46,18 +47,15 @@ class HttpService:
         self._app = app
         self._service = build()
         self._keys = ApiKeys(api_keys)
-        operation = self._service.operation
-        self._request = msgspec.json.Decoder(operation.request)
-        self._feedback_request = msgspec.json.Decoder(FeedbackRequest)
-        self._document = _encode(document(operation, bool(self._keys)))
-        self._posts = {operation.path: self._predict, "/feedback": self._feedback}
-        self._gets: dict[str, Callable[[], Answer]] = {
-            "/healthz": self._alive,
-            "/livez": self._alive,
-            "/readyz": self._ready,
-            "/metrics": self._metrics,
-            "/docs.json": lambda: (JSON, self._document),
-        }
+        self._document = _encode(document(self._service, bool(self._keys)))
+        self._routes = Routes()
+        for operation in self._service.operations:
+            self._routes.add("POST", operation.path, self._operation(operation))
+        for endpoint in self._service.endpoints:
+            self._routes.add(endpoint.method, endpoint.path, self._endpoint(endpoint))
+        for path, page in self._pages().items():
+            for method in ("GET", "HEAD"):
+                self._routes.add(method, path, _page(page), keyed=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -80,70 +78,92 @@ class HttpService:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         request_id = _request_id(scope["headers"])
-        status, kind = 200, JSON
+        route, parameters = self._routes.find(scope["path"])
         headers: tuple[tuple[bytes, bytes], ...] = ()
         try:
-            kind, body = await self._dispatch(scope, receive, request_id)
+            handler = self._handler(route, scope)
+            status, kind, body = await handler(scope, receive, request_id, parameters)
         except Refusal as refusal:
-            status, body, headers = refusal.status, refusal.body(), refusal.headers
+            status, kind, body, headers = refusal.status, JSON, refusal.body(), refusal.headers
         except Exception:
             logger.exception("Request %s failed.", request_id)
-            status, body = 500, Refusal(500, "The service failed to answer; see its log.").body()
+            status, kind, body = 500, JSON, Refusal(500, "The service failed to answer; see its log.").body()
         start = {"type": "http.response.start", "status": status}
-        start["headers"] = [
-            (b"content-type", kind),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id.encode()),
-            *headers,
-        ]
+        start["headers"] = [(b"x-request-id", request_id.encode()), *headers]
+        if status != 204:  # which has no body, and therefore says nothing about one
+            start["headers"] += [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
         await send(start)
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-        known = scope["path"] in self._posts or scope["path"] in self._gets
-        self._service.telemetry.answered(scope["path"] if known else "other", status, perf_counter() - started)
+        name = route.path if route is not None else "other"
+        self._service.telemetry.answered(name, status, perf_counter() - started)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        path, method = scope["path"], scope["method"]
-        post = self._posts.get(path)
-        if post is not None:
-            if method != "POST":
-                raise _not_allowed(path, b"POST")
-            if self._keys and not self._keys.allow(scope["headers"]):
-                raise Refusal(
-                    401,
-                    "An API key is needed: X-API-Key or Authorization: Bearer.",
-                    headers=((b"www-authenticate", b"Bearer"),),
-                )
-            return JSON, await post(await _body(scope, receive), request_id)
-        get = self._gets.get(path)
-        if get is None:
-            raise Refusal(404, f"There is no route {path}.")
-        if method not in ("GET", "HEAD"):
-            raise _not_allowed(path, b"GET, HEAD")
-        return get()
+    def _handler(self, route: Route | None, scope: Scope) -> Handler:
+        """What answers the request, if it may be answered."""
+        if route is None:
+            raise Refusal(404, f"There is no route {scope['path']}.")
+        handler = route.handlers.get(scope["method"])
+        if handler is None:
+            allowed = route.allowed()
+            raise Refusal(405, f"{route.path} takes {allowed} only.", headers=((b"allow", allowed.encode()),))
+        if route.keyed and self._keys and not self._keys.allow(scope["headers"]):
+            challenge = ((b"www-authenticate", b"Bearer"),)
+            raise Refusal(401, "An API key is needed: X-API-Key or Authorization: Bearer.", headers=challenge)
+        return handler
 
-    async def _predict(self, body: bytes, request_id: str) -> bytes:
-        return _encode(await self._service.predict(decode(self._request, body), request_id))
+    def _operation(self, operation: Operation) -> Handler:
+        decoder = msgspec.json.Decoder(operation.request)
+        predict = self._service.predict
 
-    async def _feedback(self, body: bytes, request_id: str) -> bytes:
-        return _encode(self._service.feedback(decode(self._feedback_request, body)))
+        async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
+            request = decode(decoder, await _body(scope, receive, operation.limit))
+            return 200, JSON, _encode(await predict(operation, request, request_id))
 
-    def _alive(self) -> Answer:
-        return JSON, b'{"status":"ok"}'
+        return handler
+
+    def _endpoint(self, endpoint: Endpoint) -> Handler:
+        decoder = msgspec.json.Decoder(endpoint.request) if endpoint.request else None
+        names = [name.lower() for name in endpoint.headers]
+        service = self._service
+
+        async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
+            call = Call(
+                request_id=request_id,
+                request=decode(decoder, await _body(scope, receive, endpoint.limit)) if decoder else None,
+                parameters=parameters,
+                query=read_query(endpoint.query, scope["query_string"]) if endpoint.query else None,
+                headers=_named(scope["headers"], names),
+                model=service.model,
+                log=service.log.append,
+            )
+            answer = await service.call(endpoint, call)
+            return endpoint.status, JSON, b"" if answer is None else _encode(answer)
+
+        return handler
+
+    def _pages(self) -> dict[str, Callable[[], Answer]]:
+        """What is open to all and needs no model: path → page."""
+        return {
+            "/healthz": lambda: (200, JSON, b'{"status":"ok"}'),
+            "/livez": lambda: (200, JSON, b'{"status":"ok"}'),
+            "/readyz": self._ready,
+            "/metrics": self._metrics,
+            "/docs.json": lambda: (200, JSON, self._document),
+        }
 
     def _ready(self) -> Answer:
-        loaded = self._service.runtime.current
-        if loaded is None:
-            raise Refusal(503, f"No model is loaded: {self._service.runtime.error}")
-        state = {"status": "ready", "model": loaded.source.model, "version": loaded.source.version}
-        return JSON, _encode(state)
+        source = self._service.model().source
+        return 200, JSON, _encode({"status": "ready", "model": source.model, "version": source.version})
 
     def _metrics(self) -> Answer:
         telemetry = self._service.telemetry
-        return telemetry.content_type.encode(), telemetry.exposition()
+        return 200, telemetry.content_type.encode(), telemetry.exposition()
 
 
-def _not_allowed(path: str, allowed: bytes) -> Refusal:
-    return Refusal(405, f"{path} takes {allowed.decode()} only.", headers=((b"allow", allowed),))
+def _page(page: Callable[[], Answer]) -> Handler:
+    async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
+        return page()
+
+    return handler
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -154,21 +174,32 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return uuid.uuid4().hex
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+def _named(headers: Iterable[tuple[bytes, bytes]], names: Iterable[str]) -> dict[str, str]:
+    """The headers of these (lower-case) names."""
+    given = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers} if names else {}
+    return {name: given[name] for name in names if name in given}
+
+
+async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: 413 as soon as it is known to be longer than `limit` bytes.
+    """
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise _too_large()
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _too_large()
-    if len(body) > MAX_BODY:
-        raise _too_large()
-    return body
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, f"The body is larger than {MAX_BODY // 1024} KiB.")
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"The body is larger than {limit // 1024} KiB.")

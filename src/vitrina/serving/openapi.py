@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from vitrina import __version__
-from vitrina.contracts.http import ErrorBody, FeedbackReceipt, FeedbackRequest
-from vitrina.serving.errors import CODES
-from vitrina.serving.operation import Operation
+from vitrina.contracts.http import CODES, ErrorBody
+from vitrina.serving.operation import Endpoint, Operation
+from vitrina.serving.routes import parameters
+from vitrina.serving.service import ModelService
 
 _PLAIN = {
     "/healthz": "The process answers.",
@@ -20,19 +21,19 @@ _PLAIN = {
 }
 
 
-def document(operation: Operation, keyed: bool) -> dict[str, Any]:
+def document(service: ModelService, keyed: bool) -> dict[str, Any]:
     """OpenAPI 3.1; `keyed` says whether an API key is asked for."""
-    types = [operation.request, operation.response, FeedbackRequest, FeedbackReceipt, ErrorBody]
-    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    paths: dict[str, Any] = {
-        operation.path: {"post": _post(operation.request, operation.response, operation.example)},
-        "/feedback": {"post": _post(FeedbackRequest, FeedbackReceipt, FeedbackRequest("3f2a…", "refund"))},
-    }
+    endpoints: list[Operation | Endpoint] = [*service.operations, *service.endpoints]
+    bodies = [kind for each in endpoints for kind in (each.request, each.response) if kind is not None]
+    _, schemas = msgspec.json.schema_components([*bodies, ErrorBody], ref_template="#/components/schemas/{name}")
+    paths: dict[str, Any] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _described(endpoint)
     paths |= {path: {"get": _get(text)} for path, text in _PLAIN.items()}
     components: dict[str, Any] = {"schemas": schemas}
     whole: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": f"Vitrina {operation.path}", "version": __version__},
+        "info": {"title": f"Vitrina {service.name}", "version": __version__},
         "paths": paths,
         "components": components,
     }
@@ -45,14 +46,36 @@ def document(operation: Operation, keyed: bool) -> dict[str, Any]:
     return whole
 
 
-def _post(request: type, response: type, example: msgspec.Struct) -> dict[str, Any]:
-    body = {"schema": _ref(request), "example": msgspec.to_builtins(example)}
+def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
+    phrase = HTTPStatus(endpoint.status).phrase
+    answer = {"description": phrase} if endpoint.response is None else _response(phrase, endpoint.response)
     refused = {str(status): _response(HTTPStatus(status).phrase, ErrorBody) for status in CODES}
-    return {
-        "summary": (response.__doc__ or "").splitlines()[0],
-        "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {"200": _response("OK", response), **refused},
-    }
+    described: dict[str, Any] = {"summary": endpoint.summary, "responses": {str(endpoint.status): answer, **refused}}
+    if endpoint.request is not None:
+        body: dict[str, Any] = {"schema": _ref(endpoint.request)}
+        if endpoint.example is not None:
+            body["example"] = msgspec.to_builtins(endpoint.example)
+        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+    given = _parameters(endpoint)
+    return described | ({"parameters": given} if given else {})
+
+
+def _parameters(endpoint: Operation | Endpoint) -> list[dict[str, Any]]:
+    """What stands in the path, the query string and the headers."""
+    text = {"type": "string"}
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": text} for name in parameters(endpoint.path)
+    ]
+    for field in msgspec.structs.fields(endpoint.query) if endpoint.query else ():
+        found.append(
+            {
+                "name": field.encode_name,
+                "in": "query",
+                "required": field.required,
+                "schema": msgspec.json.schema(field.type),
+            }
+        )
+    return found + [{"name": name, "in": "header", "required": False, "schema": text} for name in endpoint.headers]
 
 
 def _get(summary: str) -> dict[str, Any]:

@@ -1,42 +1,116 @@
-"""What a bento adds to the common service: its route, its messages and how a prediction becomes an answer."""
+"""What a bento adds to the common service: its routes, their messages and how a prediction becomes an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 
+from vitrina.serving.runtime import Loaded
 
-class Labelled(Protocol):
-    """The one thing the common service reads from a prediction: its label, for the metrics."""
-
-    @property
-    def label(self) -> str: ...
+MAX_BODY = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Operation:
-    """The prediction route of one model family.
+    """A prediction route: POST, its requests run in batches on the service's one predictor.
 
     Attributes:
-        path: its URL path; POST only.
+        path: its URL path.
         request: the type that bodies are decoded into.
         response: the type of the answer, for OpenAPI.
-        load: model folder → predictor.
-        predict: (predictor, requests) → one prediction per request; runs on batches.
+        predict: (predictor, requests) → one prediction per request, or a `Refusal` in place of one. The `label` of a
+            prediction that has one is counted in the metrics.
         answer: (prediction, model, version, request_id) → the answer.
-        record: (request, prediction, model, version, request_id) → the line of the prediction log.
         example: a request that warms the model up and stands in the OpenAPI document.
+        record: (request, prediction, model, version, request_id) → the line of the prediction log; None: not logged.
+        limit: bytes a body may have.
+        size: how many ordinary requests one counts for in a batch; default: one.
+        warm: predictor → anything; timed in place of predicting `example` where a cache would answer the second time.
+        blocking: `predict` waits for something else than the model (a cache server, an index): never on the event loop.
     """
+
+    method: ClassVar[str] = "POST"
+    status: ClassVar[int] = 200
+    query: ClassVar[type[msgspec.Struct] | None] = None
+    headers: ClassVar[tuple[str, ...]] = ()
 
     path: str
     request: type[msgspec.Struct]
     response: type[msgspec.Struct]
-    load: Callable[[Path], Any]
-    predict: Callable[[Any, list[Any]], Sequence[Labelled]]
+    predict: Callable[[Any, list[Any]], Sequence[Any]]
     answer: Callable[[Any, str, str, str], msgspec.Struct]
-    record: Callable[[Any, Any, str, str, str], msgspec.Struct]
     example: msgspec.Struct
+    record: Callable[[Any, Any, str, str, str], msgspec.Struct] | None = None
+    limit: int = MAX_BODY
+    size: Callable[[Any], int] | None = None
+    warm: Callable[[Any], Any] | None = None
+    blocking: bool = False
+
+    @property
+    def summary(self) -> str:
+        """One line for OpenAPI."""
+        return (self.response.__doc__ or "").splitlines()[0]
+
+    def warm_up(self, predictor: Any) -> None:
+        """Run one request on `predictor`."""
+        if self.warm is None:
+            self.predict(predictor, [self.example])
+        else:
+            self.warm(predictor)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an endpoint.
+
+    Attributes:
+        request: the decoded body, None where the endpoint takes none.
+        parameters: the `{name}` parts of the path.
+        query: the decoded query string, None where the endpoint takes none.
+        headers: those that the endpoint asks for and the caller sent, by lower-case name.
+        model: gives the model in use; raises Refusal 503 without one.
+        log: appends a line to the prediction log.
+    """
+
+    request_id: str
+    request: Any
+    parameters: Mapping[str, str]
+    query: Any
+    headers: Mapping[str, str]
+    model: Callable[[], Loaded]
+    log: Callable[[msgspec.Struct], None]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A route whose requests are answered one by one.
+
+    Attributes:
+        method: GET, POST, PUT or DELETE.
+        path: its URL path; `{name}` stands for one part of it and becomes a parameter.
+        summary: one line for OpenAPI.
+        handle: `Call` → the answer (None: an empty body); raises `Refusal`. A coroutine function runs on the event
+            loop, a plain one on the service's threads, where it may wait.
+        response: the type of the answer, for OpenAPI; None: it has no body.
+        request: the type of the body; None: there is none.
+        query: the type of the query string, a flat struct; None: it is ignored.
+        headers: names of the headers that `handle` reads.
+        status: of a successful answer.
+        limit: bytes a body may have.
+        example: a request for the OpenAPI document.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[Call], Any]
+    response: type[msgspec.Struct] | None
+    request: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    headers: tuple[str, ...] = ()
+    status: int = 200
+    limit: int = MAX_BODY
+    example: msgspec.Struct | None = None

@@ -1,17 +1,20 @@
-"""A served model without HTTP: runtime, batcher, log and metrics put together."""
+"""A served model without HTTP: runtime, batchers, log and metrics put together."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from vitrina.contracts.http import FeedbackReceipt, FeedbackRecord, FeedbackRequest
+from vitrina.contracts.http import FeedbackReceipt, FeedbackRecord, FeedbackRequest, Refusal
 from vitrina.serving.batching import Batcher, QueueFull, plan
-from vitrina.serving.errors import Refusal
-from vitrina.serving.operation import Operation
+from vitrina.serving.operation import Call, Endpoint, Operation
 from vitrina.serving.prediction_log import PredictionLog
 from vitrina.serving.runtime import Loaded, Runtime
 from vitrina.serving.telemetry import Telemetry
@@ -19,20 +22,53 @@ from vitrina.serving.telemetry import Telemetry
 QUEUE = 512
 
 
+class Part(Protocol):
+    """Something that lives as long as the service: a worker for background jobs, a watched index."""
+
+    def start(self, runtime: Runtime) -> None:
+        """Begin; the model may not be loaded yet."""
+
+    def close(self) -> None:
+        """Stop, waiting for what is being done."""
+
+
 class ModelService:
-    """Answers requests with the model that `source` names, logs every prediction and counts it."""
+    """Answers requests with the one model that `source` names, logs predictions and counts them."""
 
     def __init__(
-        self, operation: Operation, source: Path, predictions: Path, name: str, cores: int = 1, queue: int = QUEUE
+        self,
+        load: Callable[[Path], Any],
+        operations: Sequence[Operation],
+        endpoints: Sequence[Endpoint] = (),
+        *,
+        source: Path,
+        predictions: Path,
+        name: str,
+        cores: int = 1,
+        queue: int = QUEUE,
+        parts: Sequence[Part] = (),
+        telemetry: Telemetry | None = None,
     ) -> None:
-        """`cores` is what this worker may use, `queue` how many requests may wait."""
-        self.operation = operation
-        self.telemetry = Telemetry()
+        """`load(folder)` makes the predictor that all operations share; `predictions` is the log's folder.
+
+        Args:
+            cores: what this worker may use.
+            queue: how many requests may wait, for each operation and for all endpoints together.
+            parts: started with the service and closed with it.
+            telemetry: where parts that were made before count too; default: a new one.
+        """
+        self.name = name
+        self.operations = tuple(operations)
+        self.endpoints = (*endpoints, _feedback_endpoint(self.feedback))
+        self.telemetry = telemetry or Telemetry()
         self.log = PredictionLog(predictions, self.telemetry.dropped)
-        self.runtime = Runtime(source, operation.load, self._warm, name)
+        self.runtime = Runtime(source, load, [operation.warm_up for operation in self.operations], name)
+        self._parts = tuple(parts)
         self._cores = cores
         self._queue = queue
-        self._batcher: Batcher | None = None
+        self._pool = ThreadPoolExecutor(cores, "model")
+        self._calls = 0
+        self._batchers: dict[str, Batcher] = {}
 
     def start(self) -> None:
         """Load and warm the model, and follow later changes; without a model that loads, answers are 503."""
@@ -40,55 +76,114 @@ class ModelService:
         if self.runtime.refresh() and self.runtime.current is not None:
             self._changed(self.runtime.current)
         self.runtime.watch(self._changed)
+        for part in self._parts:
+            part.start(self.runtime)
 
     def close(self) -> None:
         """Stop; what waits in the log is written."""
         self.runtime.close()
-        if self._batcher is not None:
-            self._batcher.close()
+        for part in self._parts:
+            part.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self.log.close()
 
-    async def predict(self, request: Any, request_id: str) -> msgspec.Struct:
+    def model(self) -> Loaded:
+        """The model in use.
+
+        Raises:
+            Refusal: 503 when there is none.
+        """
+        if self.runtime.current is None:
+            raise Refusal(503, f"No model is loaded: {self.runtime.error}", headers=((b"retry-after", b"2"),))
+        return self.runtime.current
+
+    async def predict(self, operation: Operation, request: Any, request_id: str) -> msgspec.Struct:
         """The answer to one request.
 
         Raises:
-            Refusal: 503 without a model, 429 when too many requests wait.
+            Refusal: 503 without a model, 429 when too many requests wait, or what the operation refuses.
         """
-        if self._batcher is None:
-            raise Refusal(503, f"No model is loaded: {self.runtime.error}", headers=((b"retry-after", b"2"),))
+        batcher = self._batchers.get(operation.path)
+        if batcher is None:
+            self.model()
+            raise Refusal(503, "The model is being loaded.", headers=((b"retry-after", b"1"),))
         try:
-            prediction, source = await self._batcher.submit(request)
+            prediction, source = await batcher.submit(request)
         except QueueFull:
-            raise Refusal(429, "Too many requests wait; try again.", headers=((b"retry-after", b"1"),)) from None
-        self.telemetry.predicted(source.model, prediction.label)
-        record = self.operation.record(request, prediction, source.model, source.version, request_id)
-        self.log.append(record)
-        return self.operation.answer(prediction, source.model, source.version, request_id)
+            raise _busy() from None
+        if isinstance(prediction, Refusal):
+            raise prediction
+        label = getattr(prediction, "label", None)
+        if label is not None:
+            self.telemetry.predicted(source.model, label)
+        if operation.record is not None:
+            self.log.append(operation.record(request, prediction, source.model, source.version, request_id))
+        return operation.answer(prediction, source.model, source.version, request_id)
 
-    def feedback(self, request: FeedbackRequest) -> FeedbackReceipt:
+    async def call(self, endpoint: Endpoint, call: Call) -> Any:
+        """What an endpoint answers to `call`.
+
+        Raises:
+            Refusal: 429 when too many calls wait, or what the endpoint refuses.
+        """
+        if inspect.iscoroutinefunction(endpoint.handle):
+            return await endpoint.handle(call)
+        if self._calls >= self._queue:
+            raise _busy()
+        self._calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.handle, call)
+        finally:
+            self._calls -= 1
+
+    def feedback(self, call: Call) -> FeedbackReceipt:
         """Keep a true label.
 
         Raises:
             Refusal: 503 when it cannot be written.
         """
+        request: FeedbackRequest = call.request
         try:
             self.log.feedback(FeedbackRecord(request.request_id, request.label, datetime.now(UTC)))
         except OSError as error:
             raise Refusal(503, f"Feedback cannot be kept: {error.strerror or error}.") from error
         return FeedbackReceipt(request.request_id)
 
-    def _run(self, requests: list[Any]) -> list[tuple[Any, Any]]:
+    def _run(self, operation: Operation, requests: list[Any]) -> list[tuple[Any, Any]]:
         """One batch, with the source of the model that ran it: a swap in between cannot mix versions."""
         loaded = self.runtime.current
         assert loaded is not None
         self.telemetry.batch(len(requests))
-        predictions = self.operation.predict(loaded.predictor, requests)
+        predictions = operation.predict(loaded.predictor, requests)
         return [(prediction, loaded.source) for prediction in predictions]
-
-    def _warm(self, predictor: Any) -> None:
-        self.operation.predict(predictor, [self.operation.example])
 
     def _changed(self, loaded: Loaded) -> None:
         self.telemetry.loaded(loaded.source.model, loaded.source.version)
-        # What waits in the batcher before is still answered by it: it lives until its last request is done.
-        self._batcher = Batcher(self._run, plan(loaded.seconds, self._cores), self._queue)
+        # What waits in the batchers before is still answered by them: they live until their last request is done.
+        self._batchers = {
+            operation.path: self._batcher(operation, seconds)
+            for operation, seconds in zip(self.operations, loaded.seconds, strict=True)
+        }
+
+    def _batcher(self, operation: Operation, seconds: float) -> Batcher:
+        def run(requests: list[Any]) -> list[tuple[Any, Any]]:
+            return self._run(operation, requests)
+
+        how = plan(seconds, self._cores, operation.blocking)
+        return Batcher(run, how, self._queue, self._pool, operation.size)
+
+
+def _busy() -> Refusal:
+    return Refusal(429, "Too many requests wait; try again.", headers=((b"retry-after", b"1"),))
+
+
+def _feedback_endpoint(handle: Callable[[Call], FeedbackReceipt]) -> Endpoint:
+    return Endpoint(
+        method="POST",
+        path="/feedback",
+        summary="Keep the true label of an answered request.",
+        handle=handle,
+        request=FeedbackRequest,
+        response=FeedbackReceipt,
+        example=FeedbackRequest("3f2a…", "refund"),
+    )

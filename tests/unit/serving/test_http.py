@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import httpx
 import pytest
 
 from bentos.intent_classifier.service import OPERATION
+from vitrina.families.intent_classifier import serving
 from vitrina.monitoring.predictions import read_window
 from vitrina.serving import batching
-from vitrina.serving.http import MAX_BODY, HttpService
+from vitrina.serving.http import HttpService
+from vitrina.serving.operation import MAX_BODY, Operation
 from vitrina.serving.runtime import Source
 from vitrina.serving.service import ModelService
 
@@ -53,9 +55,13 @@ class Client:
         return self.call("POST", "/classify", content=content, **options)
 
 
+def serving_of(source: Path, log: Path, operations: Sequence[Operation] = (OPERATION,), **options: Any) -> ModelService:
+    return ModelService(serving.load, operations, source=source, predictions=log, name="intent_classifier", **options)
+
+
 @pytest.fixture
 def service(student_folder: Path, tmp_path: Path) -> Iterator[ModelService]:
-    each = ModelService(OPERATION, student_folder, tmp_path / "log", "intent_classifier")
+    each = serving_of(student_folder, tmp_path / "log")
     each.start()
     yield each
     each.close()
@@ -164,7 +170,7 @@ def test_health_routes_say_what_is_served(client: Client) -> None:
 
 
 def test_without_a_model_answers_are_503_and_say_why(tmp_path: Path) -> None:
-    service = ModelService(OPERATION, tmp_path / "missing", tmp_path / "log", "intent_classifier")
+    service = serving_of(tmp_path / "missing", tmp_path / "log")
     service.start()
     try:
         client = Client(service)
@@ -177,7 +183,7 @@ def test_without_a_model_answers_are_503_and_say_why(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_is_429_with_retry_after(student_folder: Path, tmp_path: Path) -> None:
-    service = ModelService(OPERATION, student_folder, tmp_path / "log", "intent_classifier", queue=4)
+    service = serving_of(student_folder, tmp_path / "log", queue=4)
     service.start()
     try:
         responses = Client(service).calls([("POST", "/classify", {"json": {"text": "a"}})] * 30)
@@ -289,7 +295,7 @@ def test_a_model_slower_than_the_limit_runs_on_its_own_thread(
     operation = dataclasses.replace(OPERATION, predict=predict)
     for limit, expected in ((0.0, "model"), (60.0, "MainThread")):
         monkeypatch.setattr(batching, "THREADED_ABOVE", limit)
-        service = ModelService(operation, student_folder, tmp_path / "log", "intent_classifier")
+        service = serving_of(student_folder, tmp_path / "log", operations=[operation])
         service.start()
         threads.clear()
         assert Client(service).classify({"text": "hello"}).status_code == 200

@@ -15,7 +15,7 @@ from vitrina.serving.runtime import Loaded, Runtime, Source, point, read_source
 
 
 def runtime(path: Path) -> Runtime:
-    return Runtime(path, serving.load, lambda predictor: predictor.predict(["hello"]), "intent_classifier")
+    return Runtime(path, serving.load, [lambda predictor: predictor.predict(["hello"])], "intent_classifier")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_folder_is_loaded_warmed_and_named_by_its_manifest(model: Path) -> Non
     subject = runtime(model)
     assert subject.refresh()
     assert subject.current is not None
-    assert subject.current.seconds > 0
+    assert subject.current.seconds[0] > 0
     assert subject.current.source == Source(model, "intent_classifier", read_source(model).version)
     assert len(subject.current.source.version) == 12
     assert not subject.refresh()
@@ -108,6 +108,6 @@ def test_an_unexpected_failure_of_the_loader_is_an_artifact_error(model: Path) -
     def fail(folder: Path) -> Any:
         raise RuntimeError("no memory")
 
-    subject = Runtime(model, fail, lambda predictor: None)
+    subject = Runtime(model, fail, [])
     with pytest.raises(ArtifactError, match="no memory"):
         subject.swap(read_source(model))
