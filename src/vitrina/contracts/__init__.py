@@ -7,10 +7,11 @@ from vitrina.contracts.columns import Table
 from vitrina.contracts.images import IMAGES
 from vitrina.contracts.interactions import INTERACTIONS
 from vitrina.contracts.messages import MESSAGES
+from vitrina.contracts.pairs import PAIRS
 from vitrina.contracts.reviews import REVIEWS
 from vitrina.errors import UsageError
 
-TABLES = {table.name: table for table in (CATALOGUE, IMAGES, INTERACTIONS, REVIEWS, MESSAGES)}
+TABLES = {table.name: table for table in (CATALOGUE, IMAGES, INTERACTIONS, REVIEWS, MESSAGES, PAIRS)}
 
 
 def table_named(name: str) -> Table:

@@ -1,4 +1,4 @@
-"""`catalogue`: one row a product."""
+"""`catalogue`: one row a product. Category, price and currency may be unknown: published sets often lack them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ CATALOGUE = Table(
             "category",
             "string",
             (Matches(r"^[^>]*[^>\s][^>]*(?:>[^>]*[^>\s][^>]*)*\Z", "a path such as Clothing > Shirts"),),
+            nullable=True,
         ),
         Column("brand", "string", (Length(1, 200),), nullable=True),
-        Column("price", "float", (Between(0, 10_000_000),)),
-        Column("currency", "string", (Matches(r"^[A-Z]{3}\Z", "a three-letter currency code such as EUR"),)),
+        Column("price", "float", (Between(0, 10_000_000),), nullable=True),
+        Column("currency", "string", (Matches(r"^[A-Z]{3}\Z", "a three-letter code such as EUR"),), nullable=True),
         Column("attributes", "attributes", nullable=True),
         Column("image_id", "string", (IDENTIFIER,), nullable=True),
         LANGUAGE,

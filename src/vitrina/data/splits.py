@@ -45,7 +45,9 @@ def assign_splits(
 
 def normalised(frame: pd.DataFrame, key_columns: Sequence[str]) -> pd.Series:
     """The content of `key_columns` as one lower-case string a row, spaces collapsed."""
-    parts = [frame[name].astype(str).str.lower().str.split().str.join(" ") for name in key_columns]
+    # NUL counts as a space: pandas takes a string that holds one for the part before it.
+    plain = [frame[name].astype(str).str.lower().str.replace("\x00", " ", regex=False) for name in key_columns]
+    parts = [values.str.split().str.join(" ") for values in plain]
     joined = [SEPARATOR.join(values) for values in zip(*parts, strict=True)]
     return pd.Series(joined, index=frame.index, dtype=object)
 

@@ -26,6 +26,8 @@ def predict(
 ) -> PredictResult:
     """Predict `texts`, or the rows of `file` (CSV, JSON lines, Parquet) into `output` or the result.
 
+    A text is the family's first input: a message, a product's title.
+
     Raises:
         UsageError: neither or both given, an unknown file type. DataError: a column that the model needs is missing.
     """
@@ -41,7 +43,7 @@ def predict(
         raise UsageError("Give texts or --file, one of them.")
     source = source_of(model)
     spec = catalog.get(source.model)
-    examples = pd.DataFrame({"text": texts}) if file is None else _read(Path(file))
+    examples = pd.DataFrame({spec.inputs[0]: texts}) if file is None else _read(Path(file))
     missing = [name for name in spec.inputs if name not in examples]
     if missing:
         raise DataError(f"{file or 'The input'}: column {missing[0]} is missing; {spec.name} needs it.")

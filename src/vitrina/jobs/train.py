@@ -144,8 +144,8 @@ def _measure(spec: FamilySpec, data: Path, folder: Path) -> Evaluation:
     examples = spec.data.read_examples(data, "validation")
     predictor = spec.serving.load(folder)
     reference = predictor.predict_frame(examples)
-    for column in spec.inputs:  # so that a reference row is also an example of what the model takes
-        if column not in reference:
+    for column in (*spec.inputs, *spec.optional_inputs):  # a reference row is also an example of what the model takes
+        if column not in reference and column in examples:
             reference[column] = examples[column].to_numpy()
     reference["embedding"] = list(predictor.embed(examples))
     reference.to_parquet(folder / REFERENCE, index=False)

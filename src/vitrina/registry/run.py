@@ -25,7 +25,9 @@ PARAMS_PER_CALL = 100  # MLflow's limit
 
 
 def input_example(spec: FamilySpec, folder: Path) -> pd.DataFrame:
-    """Two inputs of the family, from the folder's drift reference.
+    """Two inputs of the family from the folder's drift reference, those that know most of the optional ones.
+
+    Maps and lists stay out: MLflow's signature has no type for them that pandas keeps.
 
     Raises:
         ArtifactError: when the folder has no reference, or one without the family's inputs.
@@ -35,10 +37,18 @@ def input_example(spec: FamilySpec, folder: Path) -> pd.DataFrame:
     path = folder / "reference.parquet"
     if not path.is_file():
         raise ArtifactError(f"Model folder {folder} has no {path.name}, so no input example can be made.")
-    reference = pd.read_parquet(path).head(2).reset_index(drop=True)
+    reference = pd.read_parquet(path)
     if missing := [column for column in spec.inputs if column not in reference]:
         raise ArtifactError(f"{path} has no column {', '.join(missing)}, which a prediction of {spec.name} needs.")
-    return reference[list(spec.inputs)]
+    optional = [name for name in spec.optional_inputs if name in reference and _is_scalar(reference[name])]
+    fullest = reference[optional].notna().sum(axis=1).nlargest(2).index if optional else reference.index[:2]
+    example = reference.loc[fullest, [*spec.inputs, *optional]].reset_index(drop=True)
+    return example.dropna(axis=1, how="all")
+
+
+def _is_scalar(column: pd.Series) -> bool:
+    known = column.dropna()
+    return len(known) > 0 and isinstance(known.iloc[0], str | int | float | bool)
 
 
 def version_tags(folder: Path, manifest: Mapping[str, Any], lineage: Mapping[str, str]) -> dict[str, str]:

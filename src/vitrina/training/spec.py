@@ -119,10 +119,12 @@ class FamilySpec:
         name: registry name, folder name and preset name space.
         package: the importable package that holds `data.py`, `trainer.py` and the rest.
         summary: one sentence for the model card and `vitrina doctor`.
-        tables: the canonical tables `prepare` reads.
+        tables: the canonical tables `prepare` needs.
+        optional_tables: those it also uses where they are given.
         primary_metric: the metric of `Evaluation.metrics` that gates and search maximise.
         monitored: what drift detection compares.
         inputs: the columns of an example that a prediction needs: the registered model's signature.
+        optional_inputs: those it also uses; they may be absent or empty.
         task: the hub's pipeline tag, for the model card.
     """
 
@@ -133,6 +135,8 @@ class FamilySpec:
     primary_metric: str
     monitored: Monitored
     inputs: tuple[str, ...] = ("text",)
+    optional_inputs: tuple[str, ...] = ()
+    optional_tables: tuple[str, ...] = ()
     task: str | None = None
 
     def _module(self, name: str) -> ModuleType:

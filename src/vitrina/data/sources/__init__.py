@@ -11,7 +11,10 @@ import pandas as pd
 
 from vitrina.errors import UsageError
 
-LAYOUTS = ("clinc150", "banking77", "hwu64", "snips", "photos")
+LAYOUTS = (
+    *("clinc150", "banking77", "hwu64", "snips", "photos", "fashion_products"),
+    *("ditto_catalogue", "ditto_pairs"),
+)
 
 
 @dataclass(frozen=True)

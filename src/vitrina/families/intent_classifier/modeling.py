@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from vitrina.families.intent_classifier.configuration import IntentClassifierConfig
+from vitrina.families.layers.text_encoder import additive_mask
 from vitrina.training.spec import ExportInputs
 
 OUT_OF_SCOPE_LABEL = -1
@@ -107,14 +108,6 @@ class IntentClassifier(PreTrainedModel):
         true = -log_p.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
         in_scope = (1 - smoothing) * true + smoothing * uniform
         return torch.where(inside, in_scope, self.config.outlier_weight * uniform).mean()
-
-
-def additive_mask(attention_mask: Tensor) -> Tensor:
-    """What is added to attention scores: 0 where a token is, the lowest float elsewhere; (batch, 1, 1, tokens).
-
-    Made here, it is four nodes of the exported graph; made by transformers, about thirty, which a small model feels.
-    """
-    return (1.0 - attention_mask[:, None, None, :].float()) * torch.finfo(torch.float32).min
 
 
 class _Traced(nn.Module):

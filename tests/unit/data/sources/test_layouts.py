@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -131,3 +132,21 @@ def test_the_published_sets_keep_their_size(
     assert table["intent"].nunique() == intents
     assert table["split"].value_counts().to_dict() == rows
     assert result.quarantined == bad
+
+
+def test_fashion_products_get_a_category_path_and_named_attributes(tmp_path: Path) -> None:
+    head = "id,productDisplayName,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,"
+    rows = [
+        "1,Nike Jersey,Men,Apparel,Topwear,Tshirts,Blue,Summer,2011.0,Sports,True,True",
+        "2,Bag,,,,,,,,,False,False",
+    ]
+    folder = tmp_path / "fashion"
+    folder.mkdir()
+    (folder / "products.csv.gz").write_bytes(gzip.compress("\n".join([head + "labelled,has_image", *rows]).encode()))
+    ingest(folder, "catalogue", tmp_path / "c.parquet")
+    first, second = pd.read_parquet(tmp_path / "c.parquet").to_dict("records")
+    assert (first["category"], first["image_id"], second["category"]) == ("Apparel > Topwear > Tshirts", "1", None)
+    assert dict(first["attributes"]) == {
+        "gender": "Men", "colour": "Blue", "season": "Summer", "usage": "Sports", "year": "2011"
+    }  # fmt: skip
+    assert not second["attributes"]

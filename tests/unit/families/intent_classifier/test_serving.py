@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vitrina.errors import ArtifactError
-from vitrina.families.intent_classifier.serving import IntentPredictor, _by_length, load
+from vitrina.families.intent_classifier.serving import IntentPredictor, load
 
 TEXTS = ["where is my order", "quiero un reembolso", "a", "please " * 60, "track the parcel 📦", ""]
 
@@ -91,10 +91,3 @@ def test_a_folder_that_was_not_exported_says_so(copy: Path) -> None:
     (copy / "model.onnx").unlink()
     with pytest.raises(ArtifactError, match="was not exported"):
         load(copy)
-
-
-def test_rows_are_grouped_so_that_little_is_padded() -> None:
-    lengths = [5, 60, 6, 5, 7, 58, 6]
-    groups = _by_length(lengths)
-    assert sorted(row for group in groups for row in group) == list(range(7))
-    assert [sorted(lengths[row] for row in group) for group in groups] == [[5, 5, 6, 6, 7], [58, 60]]
