@@ -41,7 +41,7 @@ def read(folder: Path) -> RawRows:
 
 def _attributes(values: tuple[object, ...]) -> dict[str, str] | None:
     named = zip(ATTRIBUTES.values(), values, strict=True)
-    known = {name: str(value).removesuffix(".0") for name, value in named if isinstance(value, str) or value == value}
+    known = {name: str(value).removesuffix(".0") for name, value in named if pd.notna(value)}
     return known or None
 
 
