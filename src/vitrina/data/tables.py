@@ -48,11 +48,17 @@ def staged_file(target: Path) -> Iterator[Path]:
         staging.unlink(missing_ok=True)
 
 
-def write_table(frame: pd.DataFrame, table: Table, path: Path) -> None:
-    """Write the columns of `table`, in its order and types; the same frame gives the same bytes."""
+def to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
+    """The columns of `table`, in its order and types."""
     content = pa.Table.from_pandas(frame[table.names], schema=schema(table), preserve_index=False)
+    return content.replace_schema_metadata(None)
+
+
+def write_table(frame: pd.DataFrame, table: Table, path: Path) -> None:
+    """Write the columns of `table`; the same frame gives the same bytes."""
+    content = to_arrow(frame, table)
     with staged_file(path) as staging:
-        pq.write_table(content.replace_schema_metadata(None), staging, compression="zstd")
+        pq.write_table(content, staging, compression="zstd")
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -75,12 +81,22 @@ def read_table(path: Path, table: Table, columns: Sequence[str] | None = None) -
     Raises:
         DataError: when the file is missing or not Parquet, or its schema is not the contract's.
     """
+    return _open_table(path, table).read(columns=list(columns or table.names)).to_pandas()
+
+
+def read_batches(path: Path, table: Table, rows: int) -> Iterator[pa.Table]:
+    """A canonical table piece by piece, extra columns included; raises what `read_table` raises."""
+    for batch in _open_table(path, table).iter_batches(rows):
+        yield pa.Table.from_batches([batch])
+
+
+def _open_table(path: Path, table: Table) -> pq.ParquetFile:
     file = open_parquet(path)
     if problems := schema_problems(file.schema_arrow, table):
         name, problem = next(iter(problems.items()))
         wanted = schema(table).field(name).type
         raise DataError(f"{path} is not a canonical {table.name} table: column {name} must be {wanted}, {problem}.")
-    return file.read(columns=list(columns or table.names)).to_pandas()
+    return file
 
 
 def schema_problems(found: pa.Schema, table: Table) -> dict[str, str]:

@@ -5,6 +5,7 @@
 
 from vitrina.jobs.doctor import doctor
 from vitrina.jobs.drift import drift
+from vitrina.jobs.embed import embed, plan_embedding
 from vitrina.jobs.evaluate import evaluate
 from vitrina.jobs.feedback import feedback
 from vitrina.jobs.ingest import ingest
@@ -28,6 +29,7 @@ from vitrina.jobs.validate import validate
 __all__ = [
     "doctor",
     "drift",
+    "embed",
     "evaluate",
     "feedback",
     "ingest",
@@ -35,6 +37,7 @@ __all__ = [
     "labelled",
     "merge",
     "package",
+    "plan_embedding",
     "predict",
     "prepare",
     "promote",

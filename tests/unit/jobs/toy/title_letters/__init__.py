@@ -1,0 +1,1 @@
+"""A family for tests: a title is the letters in it."""
