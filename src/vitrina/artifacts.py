@@ -15,6 +15,8 @@ from typing import Any
 from vitrina.errors import ArtifactError
 
 MANIFEST = "manifest.json"
+PACKED_FROM = "packed_from"
+"""The manifest's entry by which a bento's copy of a model, which lacks some files, names the folder it was made of."""
 
 
 @contextmanager
@@ -113,6 +115,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise ArtifactError(f"{folder / MANIFEST} lists no files.")
     return manifest
+
+
+def folder_version(folder: Path) -> str:
+    """What tells a model folder from every other: the start of its manifest's digest; a packed copy keeps its original's.
+
+    Raises:
+        ArtifactError: when it has no manifest.
+    """
+    original = read_manifest(folder).get(PACKED_FROM)
+    return str(original) if original else sha256(Path(folder) / MANIFEST)[:12]
 
 
 def verify_manifest(folder: Path) -> dict[str, Any]:

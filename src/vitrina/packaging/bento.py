@@ -15,7 +15,16 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import vitrina
-from vitrina.artifacts import folder_files, read_manifest, staged_folder, verify_manifest, write_manifest, write_text
+from vitrina.artifacts import (
+    PACKED_FROM,
+    folder_files,
+    folder_version,
+    read_manifest,
+    staged_folder,
+    verify_manifest,
+    write_manifest,
+    write_text,
+)
 from vitrina.errors import ServiceError, UsageError
 from vitrina.serving.runtime import Source, point
 from vitrina.settings import load_settings
@@ -31,7 +40,10 @@ REQUIREMENTS = (
     "tokenizers",
     "uvloop",
 )
-"""What a serving process imports (uvloop and httptools: uvicorn is half as fast without); locked with all they need."""
+"""What every serving process imports (uvloop and httptools: uvicorn is half as fast without); locked with all they need."""
+
+EXTRA = "requirements.in"
+"""File of a bento's source folder: what its service imports besides, one distribution a line, `#` starts a comment."""
 
 LEFT_OUT = (".safetensors", "reference.parquet")
 IGNORED = "__pycache__/\n*.pyc\ntests/\n.git/\n.venv/\n"
@@ -93,8 +105,26 @@ def _fill(context: Path, source: Source) -> None:
     shutil.copytree(package, context / "vitrina", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     _copy_model(source.folder, context / "model")
     point(context / "model.json", Path("model"), source.model, source.version)
-    write_text(context / "requirements.txt", "\n".join(locked(REQUIREMENTS)) + "\n")
+    names = [*REQUIREMENTS, *extra_requirements(service)]
+    write_text(context / "requirements.txt", "\n".join(locked(names)) + "\n")
     write_text(context / ".bentoignore", IGNORED)
+
+
+def extra_requirements(service: Path) -> list[str]:
+    """The distributions that a bento's source folder asks for beyond `REQUIREMENTS`.
+
+    Raises:
+        UsageError: when one of them is not installed here, so that it could not be locked.
+    """
+    path = service / EXTRA
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    names = [name for line in lines if (name := line.partition("#")[0].strip())]
+    for name in names:
+        try:
+            distribution(name.partition("[")[0])
+        except PackageNotFoundError:
+            raise UsageError(f"{path} asks for {name}, which is not installed here.") from None
+    return names
 
 
 def _copy_model(source: Path, target: Path) -> None:
@@ -108,7 +138,7 @@ def _copy_model(source: Path, target: Path) -> None:
         shutil.copyfile(source / name, target / name)
         (target / name).chmod(0o644)
     facts = {key: value for key, value in read_manifest(source).items() if key != "files"}
-    write_manifest(target, **facts)
+    write_manifest(target, **{**facts, PACKED_FROM: folder_version(source)})
 
 
 def locked(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,6 @@ changes, running services load the new folder beside the old one and switch betw
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitrina.artifacts import MANIFEST, read_json, verify_manifest, write_json
+from vitrina.artifacts import folder_version, read_json, verify_manifest, write_json
 from vitrina.errors import ArtifactError, VitrinaError
 
 logger = logging.getLogger("vitrina.serving")
@@ -54,20 +53,12 @@ def read_source(path: Path) -> Source:
     """
     path = Path(path)
     if path.is_dir():
-        return Source(path, path.name, _folder_version(path))
+        return Source(path, path.name, folder_version(path))
     pointer = read_json(path)
     try:
         return Source(path.parent / pointer["folder"], pointer["model"], str(pointer["version"]))
     except (TypeError, KeyError) as error:
         raise ArtifactError(f"{path} does not name a model: it needs folder, model and version.") from error
-
-
-def _folder_version(folder: Path) -> str:
-    """A version for a folder that was never registered: the start of its manifest's digest."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        raise ArtifactError(f"{folder} is not a model folder: it has no {MANIFEST}.")
-    return hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
 
 
 class Runtime:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.artifacts import verify_manifest
+from vitrina.artifacts import folder_version, verify_manifest
 from vitrina.errors import ArtifactError, UsageError
 from vitrina.jobs.package import package
-from vitrina.packaging.bento import REQUIREMENTS, locked, service_folder
+from vitrina.packaging.bento import REQUIREMENTS, extra_requirements, locked, service_folder
 
 
 def test_a_bento_holds_code_model_and_locked_requirements(
@@ -26,6 +26,7 @@ def test_a_bento_holds_code_model_and_locked_requirements(
         "version": result.version,
     }
     verify_manifest(source / "model")
+    assert folder_version(source / "model") == folder_version(student_folder) == result.version
     packed = {path.name for path in (source / "model").iterdir()}
     assert {"model.int8.onnx", "tokenizer.json", "labels.json"} <= packed
     assert not packed & {"model.safetensors", "model.onnx"}
@@ -63,6 +64,15 @@ def test_extras_are_followed_only_where_they_are_asked_for() -> None:
     standard = {line.partition("==")[0] for line in locked(["uvicorn[standard]"])}
     assert "httptools" not in plain
     assert "httptools" in standard
+
+
+def test_a_bento_may_ask_for_more_than_every_service_needs(tmp_path: Path) -> None:
+    assert extra_requirements(tmp_path) == []
+    (tmp_path / "requirements.in").write_text("# the index\npyarrow\n\nuvicorn[standard]  # its extra\n")
+    assert extra_requirements(tmp_path) == ["pyarrow", "uvicorn[standard]"]
+    (tmp_path / "requirements.in").write_text("no-such-distribution\n")
+    with pytest.raises(UsageError, match=r"requirements\.in asks for no-such-distribution"):
+        extra_requirements(tmp_path)
 
 
 def test_a_family_without_a_service_says_so() -> None:
