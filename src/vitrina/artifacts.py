@@ -118,7 +118,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def folder_version(folder: Path) -> str:
-    """What tells a model folder from every other: the start of its manifest's digest; a packed copy keeps its original's.
+    """What tells model folders apart: the start of the manifest's digest; a packed copy keeps its original's.
 
     Raises:
         ArtifactError: when it has no manifest.

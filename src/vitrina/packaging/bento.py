@@ -40,7 +40,7 @@ REQUIREMENTS = (
     "tokenizers",
     "uvloop",
 )
-"""What every serving process imports (uvloop and httptools: uvicorn is half as fast without); locked with all they need."""
+"""What every service imports (uvloop and httptools: uvicorn is half as fast without); locked with all they need."""
 
 EXTRA = "requirements.in"
 """File of a bento's source folder: what its service imports besides, one distribution a line, `#` starts a comment."""
