@@ -8,6 +8,10 @@ from vitrina.jobs.drift import drift
 from vitrina.jobs.embed import embed, plan_embedding
 from vitrina.jobs.evaluate import evaluate
 from vitrina.jobs.feedback import feedback
+from vitrina.jobs.index_add import index_add
+from vitrina.jobs.index_build import index_build
+from vitrina.jobs.index_remove import index_remove
+from vitrina.jobs.index_search import index_search
 from vitrina.jobs.ingest import ingest
 from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
@@ -32,6 +36,10 @@ __all__ = [
     "embed",
     "evaluate",
     "feedback",
+    "index_add",
+    "index_build",
+    "index_remove",
+    "index_search",
     "ingest",
     "label",
     "labelled",

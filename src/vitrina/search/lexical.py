@@ -1,0 +1,122 @@
+"""Lexical search that forgives typos: BM25 over words, word pairs and character n-grams.
+
+The postings are memory-mapped arrays, one slice of `docs` and `counts` per token. A library does not fit: bm25s
+(Lù, 2024) cannot add products to an index, and SQLite's FTS5 ranks a query of fifty n-grams row by row.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from vitrina.text.ngrams import NgramHasher
+
+K1 = 1.2
+B = 0.5
+"""Titles differ little in length: less correction than the usual 0.75."""
+
+TOKENS, OFFSETS, DOCS, COUNTS, LENGTHS = (f"{name}.npy" for name in ("tokens", "offsets", "docs", "counts", "lengths"))
+MOST_TOKENS = 2000
+"""Of a text; some 150 words."""
+
+Postings = tuple[np.ndarray, np.ndarray]
+"""Tokens uint32 and their rows uint32, one pair an occurrence, rows ascending."""
+
+
+@cache
+def _hasher() -> NgramHasher:
+    return NgramHasher(2**32 - 1, sizes=(3, 4), limit=MOST_TOKENS)
+
+
+def analyse(text: str) -> list[int]:
+    """The tokens of a text as 32-bit numbers; accents and case do not count."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _hasher()(text)
+
+
+def postings(texts: Sequence[str], first: int = 0) -> Postings:
+    """The tokens of `texts`, whose rows count from `first`."""
+    found = [analyse(text) for text in texts]
+    lengths = [len(tokens) for tokens in found]
+    tokens = np.fromiter((token for each in found for token in each), np.uint32, sum(lengths))
+    return tokens, np.repeat(np.arange(first, first + len(texts), dtype=np.uint32), lengths)
+
+
+class Lexicon:
+    """The postings of one segment."""
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        """`tokens` sorted and distinct; the rows of token i are `docs[offsets[i]:offsets[i + 1]]`, with `counts`."""
+        self.tokens, self.offsets, self.docs, self.counts, self.lengths = arrays
+
+    @classmethod
+    def open(cls, folder: Path) -> Lexicon:
+        """The postings of a segment's folder, memory-mapped; what every query reads is in memory."""
+        mapped = {name: np.load(folder / name, mmap_mode="r") for name in (TOKENS, OFFSETS, DOCS, COUNTS)}
+        return cls(*mapped.values(), np.load(folder / LENGTHS))
+
+    @classmethod
+    def of(cls, parts: Iterable[Postings], rows: int) -> Lexicon:
+        """Sort postings, which are in the order of their rows, by token."""
+        pieces = list(parts)
+        tokens = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, np.uint32)
+        docs = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0, np.uint32)
+        lengths = np.bincount(docs, minlength=rows).astype(np.float32)
+        pairs = np.sort(tokens.astype(np.uint64) << np.uint64(32) | docs)
+        starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]]) if len(pairs) else np.empty(0, np.int64)
+        counts = np.minimum(np.diff(np.r_[starts, len(pairs)]), 255).astype(np.uint8)
+        pairs = pairs[starts]
+        found, first = np.unique(pairs >> np.uint64(32), return_index=True)
+        offsets = np.r_[first, len(pairs)].astype(np.int64)
+        return cls(found.astype(np.uint32), offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), counts, lengths)
+
+    def write(self, folder: Path) -> None:
+        """Write the arrays into a segment's folder."""
+        arrays = (self.tokens, self.offsets, self.docs, self.counts, self.lengths)
+        for name, array in zip((TOKENS, OFFSETS, DOCS, COUNTS, LENGTHS), arrays, strict=True):
+            np.save(folder / name, array)
+
+    def kept(self, rows: np.ndarray, first: int) -> Postings:
+        """The postings of the rows that `rows` (bool) keeps, renumbered from `first`, in the order of their rows."""
+        numbers = np.cumsum(rows, dtype=np.int64) + (first - 1)
+        tokens = np.repeat(np.repeat(self.tokens, np.diff(self.offsets)), self.counts)
+        docs = np.repeat(self.docs, self.counts)
+        keep = rows[docs]
+        return tokens[keep], numbers[docs[keep]].astype(np.uint32)
+
+    def slice(self, token: int) -> slice:
+        """Where the rows of a token stand; empty where no row has it."""
+        place = int(np.searchsorted(self.tokens, np.uint32(token)))
+        if place == len(self.tokens) or self.tokens[place] != token:
+            return slice(0, 0)
+        return slice(int(self.offsets[place]), int(self.offsets[place + 1]))
+
+    def scores(self, weights: Mapping[int, float], average: float) -> np.ndarray:
+        """(rows,) float32 BM25 of every row; `weights`: token → inverse document frequency × count in the query."""
+        scores = np.zeros(len(self.lengths), np.float32)
+        norms = (K1 * (1 - B) + K1 * B / max(average, 1e-9) * self.lengths).astype(np.float32)
+        for token, weight in weights.items():
+            place = self.slice(token)
+            docs, counts = self.docs[place], self.counts[place].astype(np.float32)
+            scores[docs] += np.float32(weight * (K1 + 1)) * counts / (counts + norms[docs])
+        return scores
+
+
+def bm25(text: str, lexicons: Sequence[Lexicon]) -> list[np.ndarray]:
+    """BM25 (Robertson and Zaragoza, 2009) of every row of every segment, with the statistics of all segments."""
+    counts = Counter(analyse(text))
+    rows = sum(len(lexicon.lengths) for lexicon in lexicons)
+    average = sum(float(lexicon.lengths.sum()) for lexicon in lexicons) / max(rows, 1)
+    weights = {}
+    for token, count in counts.items():
+        places = (lexicon.slice(token) for lexicon in lexicons)
+        frequency = sum(place.stop - place.start for place in places)
+        if frequency:
+            weights[token] = count * float(np.log1p((rows - frequency + 0.5) / (frequency + 0.5)))
+    return [lexicon.scores(weights, average) for lexicon in lexicons]
