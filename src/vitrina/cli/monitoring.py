@@ -125,7 +125,8 @@ def label_export(
 @label_app.command("import")
 def label_import(
     source: Annotated[Path, typer.Argument(help="A labelled file, or the folder of a log with feedback.")],
-    output: Annotated[Path, typer.Option(help="The messages table (Parquet) to write.")],
+    output: Annotated[Path, typer.Option(help="The table (Parquet) to write.")],
+    table: Annotated[str, typer.Option(help="messages or catalogue: what the labels make rows of.")] = "messages",
     as_json: Json = False,
 ) -> None:
     """Turn labels that people gave into training rows.
@@ -134,4 +135,4 @@ def label_import(
     """
     from vitrina.jobs import labelled as job
 
-    show(job(source, output), as_json)
+    show(job(source, output, table=table), as_json)

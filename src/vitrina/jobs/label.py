@@ -37,7 +37,7 @@ def label(
     Raises:
         UsageError: a count below one, no such log or moment.
         ArtifactError: a damaged model folder, or one without reference embeddings.
-        DataError: when the log holds no message without a label.
+        DataError: when the log holds nothing to label.
     """
     from vitrina.artifacts import read_manifest, staged_folder
     from vitrina.errors import DataError, UsageError
@@ -53,11 +53,13 @@ def label(
     spec = catalog.get(str(read_manifest(folder).get("family")))
     window = read_window(Path(predictions), since=since, until=until).frame
     labelled = feedback.read(Path(predictions))["request_id"]
-    rows = window[~window["request_id"].isin(labelled)]
+    if spec.monitored.text not in window:
+        raise DataError(f"{predictions} has no column '{spec.monitored.text}' for a person to read.")
+    rows = window[~window["request_id"].isin(labelled)].assign(text=lambda frame: frame[spec.monitored.text])
     reference = load_reference(folder)
     chosen = labelling.choose(rows, spec.serving.load(folder), reference_embeddings(reference), count)
     if chosen.empty:
-        raise DataError(f"{predictions} holds no message without a label in this period.")
+        raise DataError(f"{predictions} holds nothing without a label in this period.")
     output = Path(output)
     with staged_folder(output) as staged:
         known = labelling.known_labels(folder, reference, chosen)

@@ -33,8 +33,8 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
     An addition takes over the split of the row it replaces, so that a held-out row stays held out.
 
     Args:
-        additions: Parquet files; for `messages` also what the job `labelled` reads: a labelling tool's export, or
-            the folder of a prediction log, whose feedback is then taken.
+        additions: Parquet files; for `messages` and `catalogue` also what the job `labelled` reads: a labelling
+            tool's export, or the folder of a prediction log, whose feedback is then taken.
 
     Raises:
         UsageError: additions to a table that is not merged.
@@ -58,12 +58,14 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
 
 
 def _addition(path: Path, name: str) -> pa.Table:
-    if name != "messages" or path.suffix == ".parquet":
+    from vitrina.monitoring.labelling import LABELLED
+
+    if name not in LABELLED or path.suffix == ".parquet":
         return _read(path, name)
     from vitrina.jobs.labelled import labelled
 
     with tempfile.TemporaryDirectory() as folder:
-        return _read(labelled(path, Path(folder) / "messages.parquet").output, name)
+        return _read(labelled(path, Path(folder) / f"{name}.parquet", table=name).output, name)
 
 
 def _read(path: Path, name: str) -> pa.Table:

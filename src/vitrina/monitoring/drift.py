@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from vitrina.training.spec import FamilySpec, Monitored
 
 REFERENCE = "reference.parquet"
-DISTANCE = "distance to the nearest reference message"
+DISTANCE = "distance to the nearest reference row"
 _WORDS = {
     "mix": "the mix of {column} changed",
     "shape": "the distribution of {column} changed",
     "missing": "the share of missing {column} changed",
-    "embedding": "the messages mean something else than the reference's",
+    "embedding": "the inputs mean something else than the reference's",
 }
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from vitrina.artifacts import read_json, write_json, write_text
-from vitrina.contracts.messages import MESSAGES
+from vitrina.contracts import table_named
 from vitrina.data.sources.files import read_frame
 from vitrina.errors import DataError
 from vitrina.monitoring.drift import nearest_distance
@@ -27,6 +27,9 @@ TASKS, TABLE, CONFIG = "tasks.json", "tasks.csv", "label_config.xml"
 SHOWN = ("request_id", "text", "language", "predicted", "confidence", "novelty", "reason")
 CANDIDATES = 10_000
 NEIGHBOURS = 10
+LABELLED = {"messages": ("text", "intent"), "catalogue": ("title", "category")}
+"""Tables that labels become rows of: the column of what was labelled, and of the label."""
+
 SPACING = 0.5
 """Two chosen messages are at least this share of the reference's median nearest-neighbour distance apart."""
 
@@ -135,8 +138,8 @@ def _config(labels: Sequence[str]) -> str:
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
-def labelled_to_messages(path: Path) -> pd.DataFrame:
-    """A labelled file → the canonical `messages` table; rows that nobody labelled are left out.
+def labelled_rows(path: Path, table: str = "messages") -> pd.DataFrame:
+    """A labelled file → rows of a canonical table of `LABELLED`; rows that nobody labelled are left out.
 
     Takes Label Studio's exports JSON, JSON-MIN and CSV, and the CSV of `vitrina label` with its column filled in.
 
@@ -144,18 +147,25 @@ def labelled_to_messages(path: Path) -> pd.DataFrame:
         UsageError: when the file is missing or of another kind.
         DataError: when it cannot be read or has neither text nor labels.
     """
-    rows = read_frame(path).to_dict("records")
-    return _messages(path, [_labelled(row) for row in rows])
+    import pandas as pd
+
+    rows = [_labelled(row) for row in read_frame(path).to_dict("records")]
+    if any(not isinstance(row["text"], str) or not row["text"].strip() for row in rows if row["label"]):
+        raise DataError(f"{path}: a labelled task has no text.")
+    given = pd.DataFrame([row for row in rows if row["label"]])
+    if given.empty:
+        raise DataError(f"{path} holds no label: fill the column 'label' or export annotated tasks.")
+    return _canonical(given, table)
 
 
-def _labelled(row: Mapping[Hashable, Any]) -> tuple[Any, str, Any]:
-    """Text, label (empty: none) and language of one exported row."""
+def _labelled(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Text, label (empty: none), language and request of one exported row."""
     data = row["data"] if isinstance(row.get("data"), dict) else row
     if "annotations" in row:
         found = _annotated(row["annotations"])
     else:
         found = str(row.get("new_label") or row.get("label") or "").strip()
-    return data.get("text"), found, data.get("language")
+    return {"label": found, **{name: data.get(name) for name in ("text", "language", "request_id")}}
 
 
 def _annotated(annotations: Any) -> str:
@@ -171,29 +181,27 @@ def _annotated(annotations: Any) -> str:
     return str(written or choice[0]).strip()
 
 
-def _messages(path: Path, rows: Sequence[tuple[Any, str, Any]]) -> pd.DataFrame:
-    import pandas as pd
-
-    if any(not isinstance(text, str) or not text.strip() for text, label, _ in rows if label):
-        raise DataError(f"{path}: a labelled task has no text.")
-    frame = pd.DataFrame(
-        [(text, label, language or "und") for text, label, language in rows if label],
-        columns=["text", "intent", "language"],
-    )
-    if frame.empty:
-        raise DataError(f"{path} holds no label: fill the column 'label' or export annotated tasks.")
-    return _canonical(frame)
+def training_rows(predictions: pd.DataFrame, feedback: pd.DataFrame, table: str = "messages") -> pd.DataFrame:
+    """Logged rows whose true label came back, as rows of a canonical table of `LABELLED`."""
+    text, _ = LABELLED[table]
+    joined = join(predictions, feedback).drop(columns="label").rename(columns={"true_label": "label"})
+    if text not in joined:
+        raise DataError(f"The prediction log has no column '{text}', which the table {table} needs.")
+    return _canonical(joined.drop(columns="text", errors="ignore").assign(text=joined[text]), table)
 
 
-def training_rows(predictions: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
-    """Logged messages whose true label came back, as rows of the canonical `messages` table."""
-    joined = join(predictions, feedback)
-    frame = joined.rename(columns={"true_label": "intent"})[["text", "intent", "language"]]
-    frame["language"] = frame["language"].fillna("und")
-    return _canonical(frame[frame["text"].notna()])
-
-
-def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table's own columns; no split (chosen by hash later), no repeated row."""
-    frame = frame.assign(split="", domain=None).drop_duplicates(["text", "intent"])
-    return frame[MESSAGES.names].reset_index(drop=True)
+def _canonical(given: pd.DataFrame, table: str) -> pd.DataFrame:
+    """The table's own columns: text and label in theirs, what else is known, defaults; no repeated row."""
+    text, label = LABELLED[table]
+    contract = table_named(table)
+    predicted = {text, label} - {"text", "label"}  # what the log holds under these names is not what the person said
+    frame = given[given["text"].notna()].drop(columns=list(predicted), errors="ignore")
+    frame = frame.rename(columns={"text": text, "label": label})
+    frame = frame.reindex(columns=[*contract.names, *frame.columns.difference(contract.names)])
+    for column in contract.columns:
+        if column.default is not None:
+            frame[column.name] = frame[column.name].fillna(column.default)
+    for key in contract.key:  # what was labelled may have come without a name of its own
+        frame[key] = frame[key].fillna(frame["request_id"])
+    frame = frame.drop_duplicates(list(contract.key) or [text, label], keep="last")[contract.names]
+    return frame.astype(object).where(frame.notna(), None).reset_index(drop=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vitrina.contracts import MESSAGES
+from vitrina.contracts import CATALOGUE, MESSAGES
 from vitrina.data.tables import read_table, write_table
 from vitrina.errors import DataError, UsageError
 from vitrina.families import catalog
@@ -130,7 +130,7 @@ def test_annotated_tasks_come_back_as_canonical_messages(tasks: Path, tmp_path: 
     ]
     path = tmp_path / "export.json"
     path.write_text(json.dumps(export))
-    messages = labelling.labelled_to_messages(path)
+    messages = labelling.labelled_rows(path)
     assert messages[["text", "intent", "split"]].to_numpy().tolist() == [
         [first["data"]["text"], "refund", ""],
         [second["data"]["text"], "loyalty", ""],
@@ -142,7 +142,7 @@ def test_annotated_tasks_come_back_as_canonical_messages(tasks: Path, tmp_path: 
 def test_the_short_json_export_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "min.json"
     path.write_text(json.dumps([{"id": 1, "text": "hola", "label": "greeting"}, {"id": 2, "text": "adiós"}]))
-    assert labelling.labelled_to_messages(path).to_dict("records") == [
+    assert labelling.labelled_rows(path).to_dict("records") == [
         {"text": "hola", "intent": "greeting", "language": "und", "split": "", "domain": None}
     ]
 
@@ -156,19 +156,19 @@ def test_the_csv_comes_back_when_its_column_is_filled_in(tasks: Path) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    messages = labelling.labelled_to_messages(tasks / "done.csv")
+    messages = labelling.labelled_rows(tasks / "done.csv")
     assert messages["intent"].tolist() == ["refund", "loyalty"]
     assert messages["language"].tolist() == [rows[0]["language"], rows[1]["language"]]
 
 
 def test_files_without_labels_are_refused(tasks: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"tasks\.csv holds no label: fill the column 'label'"):
-        labelling.labelled_to_messages(tasks / "tasks.csv")
+        labelling.labelled_rows(tasks / "tasks.csv")
     with pytest.raises(UsageError, match="does not exist"):
-        labelling.labelled_to_messages(tmp_path / "none.json")
+        labelling.labelled_rows(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text('[{"label": "x"}]')
     with pytest.raises(DataError, match="a labelled task has no text"):
-        labelling.labelled_to_messages(tmp_path / "bad.json")
+        labelling.labelled_rows(tmp_path / "bad.json")
 
 
 def test_fed_back_labels_become_training_rows(traffic: Traffic) -> None:
@@ -180,3 +180,31 @@ def test_fed_back_labels_become_training_rows(traffic: Traffic) -> None:
     assert rows["intent"].tolist() == ["refund", "loyalty"]
     assert rows["text"].tolist() == [logged["text"][0], logged["text"][3]]
     assert rows["language"].tolist()[1] == "und"
+
+
+def test_fed_back_categories_become_products(tmp_path: Path) -> None:
+    logged = pd.DataFrame(
+        {
+            "request_id": ["a", "b"],
+            "title": ["Red mug", "Wool hat"],
+            "category": ["Home > Glasses", "Clothing > Scarves"],
+            "label": ["Home > Glasses", "Clothing > Scarves"],
+            "product_id": ["p1", None],
+            "price": [4.5, None],
+            "language": ["en", None],
+        }
+    )
+    truth = ["Home > Mugs", "Clothing > Hats"]
+    labels = pd.DataFrame({"request_id": ["a", "b"], "label": truth, "timestamp": ""})
+    rows = labelling.training_rows(logged, labels, "catalogue")
+    assert rows["product_id"].tolist() == ["p1", "b"]
+    assert rows["category"].tolist() == truth
+    assert (rows["title"][0], rows["price"][0], rows["language"].tolist()) == ("Red mug", 4.5, ["en", "und"])
+    write_table(rows, CATALOGUE, tmp_path / "catalogue.parquet")
+
+
+def test_a_log_without_what_was_labelled_is_refused() -> None:
+    logged = pd.DataFrame({"request_id": ["a"], "text": ["hola"], "label": ["greeting"]})
+    labels = pd.DataFrame({"request_id": ["a"], "label": ["bye"], "timestamp": ""})
+    with pytest.raises(DataError, match="no column 'title'"):
+        labelling.training_rows(logged, labels, "catalogue")

@@ -103,12 +103,12 @@ def test_labels_make_the_round_trip(model: Path, log: Path, truth: Path, tmp_pat
     tasks["label"] = "loyalty"
     tasks.to_csv(tmp_path / "done.csv", index=False)
     messages = labelled(tmp_path / "done.csv", tmp_path / "messages.parquet")
-    assert (messages.rows, messages.intents) == (20, 1)
+    assert (messages.rows, messages.labels) == (20, 1)
     assert set(read_table(messages.output, MESSAGES)["text"]) == set(tasks["text"])
 
 
 def test_feedback_becomes_training_rows(log: Path, truth: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no logged message whose true label is known"):
+    with pytest.raises(DataError, match="nothing logged whose true label is known"):
         labelled(log, tmp_path / "messages.parquet")
     feedback(truth, log)
     result = labelled(log, tmp_path / "messages.parquet")
@@ -122,7 +122,7 @@ def test_a_log_whose_messages_all_have_labels_leaves_nothing_to_ask(
     log = write_log(traffic(3, seed=1), name="small")
     read_window(log).frame[["request_id", "label"]].to_csv(tmp_path / "all.csv", index=False)
     feedback(tmp_path / "all.csv", log)
-    with pytest.raises(DataError, match="holds no message without a label"):
+    with pytest.raises(DataError, match="holds nothing without a label"):
         label(str(model), log, tmp_path / "tasks")
 
 
