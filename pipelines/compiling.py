@@ -13,6 +13,7 @@ from kfp.dsl.base_component import BaseComponent
 from pydantic import BaseModel, ConfigDict
 
 from components._base import IMAGE
+from pipelines.embedding import embedding
 from pipelines.placement import Placement
 from pipelines.retraining import retraining
 from pipelines.training import training
@@ -20,7 +21,7 @@ from vitrina.artifacts import write_text
 from vitrina.errors import UsageError
 from vitrina.jobs.resources import resources
 
-PIPELINES = {"training": training, "retraining": retraining}
+PIPELINES = {"training": training, "retraining": retraining, "embedding": embedding}
 COMPILED = Path(__file__).parent / "compiled"
 VARIANTS = Path(__file__).parent / "variants.yaml"
 

@@ -26,7 +26,17 @@ def _register() -> None:
     """Import the command modules; each adds its commands to `app`."""
     import importlib
 
-    for name in ("data", "models", "registry", "serving", "monitoring", "pipelines", "index", "operations"):
+    for name in (
+        "data",
+        "models",
+        "registry",
+        "serving",
+        "monitoring",
+        "pipelines",
+        "embedding",
+        "index",
+        "operations",
+    ):
         importlib.import_module(f"vitrina.cli.{name}")
 
 

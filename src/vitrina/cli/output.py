@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +43,15 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
             yield f"{prefix}{name}", "\n".join(item if isinstance(item, str) else json.dumps(item) for item in value)
         else:
             yield f"{prefix}{name}", "" if value is None else str(value)
+
+
+@contextmanager
+def working() -> Iterator[Callable[[str, int], None]]:
+    """Shows on stderr what a job is doing and how many products are done."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("Starting ...") as status:
+        yield lambda what, rows: status.update(f"{what.capitalize()}: {rows:,} products ...")
 
 
 def pairs(values: list[str] | None, option: str) -> dict[str, str]:

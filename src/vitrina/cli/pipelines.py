@@ -36,7 +36,7 @@ Experiment = Annotated[str, typer.Option(help="The experiment that groups the ru
 
 @pipeline.command()
 def run(
-    name: Annotated[str, typer.Argument(help="training, retraining, or a compiled YAML file.")],
+    name: Annotated[str, typer.Argument(help="training, retraining, embedding, or a compiled YAML file.")],
     param: Param = None,
     root: Annotated[Path | None, typer.Option(help="Folder for the run's outputs.")] = None,
     as_json: Json = False,
@@ -62,7 +62,9 @@ def run(
 
 @pipeline.command()
 def compile(
-    name: Annotated[str | None, typer.Argument(help="training or retraining; default: all committed files.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="training, retraining or embedding; default: all committed files.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="The family whose preset says what training needs.")] = None,
     preset: Annotated[str | None, typer.Option(help="The preset that says it.")] = None,
     image: Annotated[str | None, typer.Option(help="The image of every task.")] = None,

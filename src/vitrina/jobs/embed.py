@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from vitrina.search.engine import Progress
     from vitrina.training.spec import Predictor
 
 BATCH = 1024
-FACTS = b"vitrina.embedding"
-"""Key of the Parquet metadata that says what a part was made of."""
+MADE_OF = b"vitrina.catalogue"
+"""Key of the Parquet metadata that names the catalogue and the shard; the model's are those of `search.shards`."""
 
 
 class EmbeddingPlan(JobResult):
@@ -67,7 +67,7 @@ def embed(
     *,
     shard: int = 0,
     shards: int = 1,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    progress: Progress = lambda what, rows: None,
 ) -> EmbedResult:
     """Write `part-<shard>-of-<shards>.parquet` into the folder `output`: the catalogue's columns and `embedding`.
 
@@ -75,30 +75,29 @@ def embed(
 
     Args:
         shard: which of `shards` equal runs of rows, from 0.
-        progress: told how many products are done, and of how many.
+        progress: told what is being done, and how many products are done.
 
     Raises:
         UsageError: an impossible shard, a missing catalogue, a model that has no embeddings.
         DataError: an empty catalogue. ArtifactError: a damaged model folder.
     """
-    from vitrina.artifacts import read_manifest
     from vitrina.errors import UsageError
-    from vitrina.families import catalog
-    from vitrina.jobs.switch import source_of
+    from vitrina.jobs.index_entries import embedder_of
+    from vitrina.search.shards import made_by
 
     if not 0 <= shard < shards:
         raise UsageError(f"There is no shard {shard} of {shards}: they are counted from 0.")
-    source = source_of(model)
-    facts = f"{source.model} {source.version} {_digest(Path(catalogue))} {shard}/{shards}"
+    embedder = embedder_of(model)
+    of = f"{_digest(Path(catalogue))} {shard}/{shards}"
+    facts = {**made_by(embedder.model, embedder.version), MADE_OF: of.encode()}
     part = Path(output) / f"part-{shard:05d}-of-{shards:05d}.parquet"
     rows = _rows_made_of(part, facts)
     reused = rows is not None
     if rows is None:
         frame = _shard(Path(catalogue), shard, shards)
-        predictor = catalog.get(str(read_manifest(source.folder).get("family"))).serving.load(source.folder)
-        _write(_embedded(predictor, frame, progress), part, facts)
+        _write(_embedded(embedder.load(), frame, progress), part, facts)
         rows = len(frame)
-    return EmbedResult(model=source.model, version=source.version, rows=rows, part=part, reused=reused)
+    return EmbedResult(model=embedder.model, version=embedder.version, rows=rows, part=part, reused=reused)
 
 
 def _digest(catalogue: Path) -> str:
@@ -110,7 +109,7 @@ def _digest(catalogue: Path) -> str:
     return sha256(catalogue)[:16]
 
 
-def _rows_made_of(part: Path, facts: str) -> int | None:
+def _rows_made_of(part: Path, facts: dict[bytes, bytes]) -> int | None:
     """The rows of a finished part; None where there is none, or one made of something else."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -121,7 +120,7 @@ def _rows_made_of(part: Path, facts: str) -> int | None:
         metadata = pq.read_metadata(part)
     except (OSError, pa.ArrowException):
         return None
-    return metadata.num_rows if (metadata.metadata or {}).get(FACTS) == facts.encode() else None
+    return metadata.num_rows if facts.items() <= (metadata.metadata or {}).items() else None
 
 
 def _shard(catalogue: Path, shard: int, shards: int) -> pd.DataFrame:
@@ -137,30 +136,30 @@ def _shard(catalogue: Path, shard: int, shards: int) -> pd.DataFrame:
     return frame.iloc[slice(*bounds)].reset_index(drop=True)
 
 
-def _embedded(predictor: Predictor, frame: pd.DataFrame, progress: Callable[[int, int], None]) -> pa.Table:
+def _embedded(predictor: Predictor, frame: pd.DataFrame, progress: Progress) -> pa.Table:
     """The canonical table and its embeddings, (rows, dimension) float32 as a list column."""
     import numpy as np
     import pyarrow as pa
 
     from vitrina.contracts import CATALOGUE
     from vitrina.data.tables import to_arrow
+    from vitrina.search.shards import EMBEDDING
 
     pieces = []
     for start in range(0, len(frame), BATCH):
         pieces.append(predictor.embed(frame.iloc[start : start + BATCH].reset_index(drop=True)))
-        progress(min(start + BATCH, len(frame)), len(frame))
+        progress("embedding", min(start + BATCH, len(frame)))
     table = to_arrow(frame, CATALOGUE)
     vectors = np.concatenate(pieces or [np.zeros((0, 1))])
     flat = pa.array(vectors.astype(np.float32).ravel())
     offsets = pa.array(np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32))
-    return table.append_column("embedding", pa.ListArray.from_arrays(offsets, flat))
+    return table.append_column(EMBEDDING, pa.ListArray.from_arrays(offsets, flat))
 
 
-def _write(table: pa.Table, part: Path, facts: str) -> None:
+def _write(table: pa.Table, part: Path, facts: dict[bytes, bytes]) -> None:
     import pyarrow.parquet as pq
 
     from vitrina.data.tables import staged_file
 
-    metadata = {**(table.schema.metadata or {}), FACTS: facts.encode()}
     with staged_file(part) as staged:
-        pq.write_table(table.replace_schema_metadata(metadata), staged)
+        pq.write_table(table.replace_schema_metadata(facts), staged)
