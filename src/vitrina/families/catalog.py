@@ -9,7 +9,10 @@ from vitrina.errors import UsageError
 from vitrina.training.spec import FamilySpec
 
 ENTRY_POINTS = "vitrina.families"
-BUILT_IN = ("intent_classifier",)
+BUILT_IN = (
+    "intent_classifier",
+    "product_embedder",
+)
 
 
 def names() -> list[str]:

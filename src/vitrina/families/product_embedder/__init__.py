@@ -1,0 +1,1 @@
+"""Products and search queries as vectors of one space."""
