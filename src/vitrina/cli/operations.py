@@ -15,26 +15,39 @@ from vitrina.cli.output import Json, Overrides, pairs, typed
 @app.command()
 def demo(
     data: Annotated[Path | None, typer.Option(help="Your messages (file), or a published set (folder).")] = None,
-    preset: Annotated[str, typer.Option(help="Preset of the intent classifier.")] = "demo",
+    families: Annotated[
+        str | None, typer.Option(help="Instead of the loop, take these families (comma-separated) to a live service.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Default: demo for the loop, base for --families.")] = None,
     overrides: Overrides = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave MLflow and the service running.")] = False,
     seed: int = 7,
 ) -> None:
-    """Run the whole loop: data, training, gates, service, drift, retraining, promotion.
+    """Run the whole loop: data, training, gates, service, drift, retraining, promotion; or tour other families.
 
     Example: vitrina demo --data ../shared/data/clinc150 --keep
+    Example: vitrina demo --families product_embedder,product_classifier,few_shot_classifier
     """
     from rich.console import Console
     from rich.table import Table
 
     from vitrina.demo.loop import Demo, Plan
+    from vitrina.demo.tour import Guide, Tour
     from vitrina.errors import UsageError
+    from vitrina.families import catalog
     from vitrina.settings import load_settings
 
     if data is not None and not data.exists():
         raise UsageError(f"{data} does not exist.")
-    plan = Plan(data=data, preset=preset, overrides=typed(pairs(overrides, "--set")), keep=keep, seed=seed)
-    story = Demo(plan, load_settings())
+    changes = typed(pairs(overrides, "--set"))
+    story: Demo | Guide
+    if families:
+        if data is not None:
+            raise UsageError("--families uses the sample store; it does not go with --data.")
+        names = tuple(catalog.get(name.strip()).name for name in families.split(","))
+        story = Guide(Tour(names, preset or "base", changes, seed=seed, keep=keep), load_settings())
+    else:
+        story = Demo(Plan(data=data, preset=preset or "demo", overrides=changes, keep=keep, seed=seed), load_settings())
     story.run()
     console = Console()
     wide = Console(width=max(console.width, 120))  # a log file has no width of its own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import Any
 from vitrina.artifacts import read_json
 from vitrina.contracts import MESSAGES
 from vitrina.data.tables import write_table
-from vitrina.demo.shell import Shell, StepFailed
+from vitrina.demo.shell import Shell, StepFailed, free_port
 from vitrina.demo.traffic import Answers, give_feedback, send
 from vitrina.demo.world import World, real_world, sample_world
 from vitrina.errors import ServiceError
@@ -53,14 +52,15 @@ class Demo:
     def __init__(self, plan: Plan, settings: Settings) -> None:
         self.plan = plan
         self.home = (settings.home / "demo").resolve()
-        self.port = _free_port(settings.serve_port)
+        self.port = free_port(settings.serve_port)
         environment = {
             "VITRINA_HOME": str(self.home),
-            "VITRINA_MLFLOW_PORT": str(_free_port(settings.mlflow_port)),
+            "VITRINA_MLFLOW_PORT": str(free_port(settings.mlflow_port)),
             "VITRINA_SERVE_PORT": str(self.port),
         }
         self.shell = Shell(environment)
         self.facts: dict[str, str] = {}
+        self.changed_at = ""
 
     def run(self) -> None:
         """The whole story; services are stopped at its end unless they are to be kept."""
@@ -167,7 +167,7 @@ class Demo:
     def _change(self, url: str, world: World) -> Answers:
         half = len(world.later) // 2
         with self.shell.step(f"The world changes: {world.change}") as step:
-            self._since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self.changed_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             labelled = send(url, world.later[:half])
             given = give_feedback(url, labelled)
             before = send(url, world.later[half:])
@@ -178,7 +178,7 @@ class Demo:
     def _retrain(self, url: str, world: World, before: Answers) -> None:
         with self.shell.step("Retraining pipeline: drift, so merge labels, train, gate, promote, package") as step:
             new = json.dumps({"messages": self._log})  # the log's feedback becomes training rows
-            run = self._pipeline("retraining", predictions=self._log, since=self._since, additions=new)
+            run = self._pipeline("retraining", predictions=self._log, since=self.changed_at, additions=new)
             newest = self._newest()
             version = newest["version"] if newest["decision"] == "promoted" else self._champion()[0]
             decision = f"version {newest['version']} {newest['decision']}, {newest['reasons']}"
@@ -216,13 +216,3 @@ def _measured(run: dict[str, Any]) -> str:
     """The candidate's main metrics, as the pipeline's evaluation left them."""
     metrics = read_json(Path(run["outputs"]["evaluate"]["evaluation"]) / METRICS)["metrics"]
     return ", ".join(f"{name} {metrics[name]:.3f}" for name in ("accuracy", "macro_f1", "calibration_error"))
-
-
-def _free_port(wanted: int) -> int:
-    """The wanted port, or one that the system chooses when it is taken."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -63,3 +64,13 @@ class Shell:
         step.seconds = time.perf_counter() - started
         self.steps.append(step)
         print(f"  {step.happened}  ({step.seconds:.0f} s)", file=sys.stderr, flush=True)
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or one that the system chooses when it is taken."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -48,9 +48,9 @@ def send(url: str, messages: pd.DataFrame) -> Answers:
 
 def _send_share(url: str, rows: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     answers = []
-    with Connection(url) as post:
+    with Connection(url) as ask:
         for text, intent in rows:
-            answer = post("/classify", {"text": text})
+            answer = ask("POST", "/classify", {"text": text})
             flagged = answer["out_of_scope"]
             right = flagged if intent == OUT_OF_SCOPE else not flagged and answer["label"] == intent
             kept = {name: answer[name] for name in ("request_id", "label", "confidence", "version", "out_of_scope")}
@@ -59,20 +59,21 @@ def _send_share(url: str, rows: Sequence[tuple[str, str]]) -> list[dict[str, Any
 
 
 class Connection:
-    """One kept-alive HTTP connection; calling it posts JSON and returns the JSON answer."""
+    """One kept-alive HTTP connection; it asks (method, path, JSON body or None) and returns the JSON answer."""
 
     def __init__(self, url: str) -> None:
         self._http = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
 
-    def __enter__(self) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
-        return self._post
+    def __enter__(self) -> Callable[..., dict[str, Any]]:
+        return self._ask
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        sent = None if body is None else json.dumps(body)
         try:
-            self._http.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            self._http.request(method, path, sent, {"Content-Type": "application/json"})
             response = self._http.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -84,7 +85,7 @@ class Connection:
 
 def give_feedback(url: str, answers: Answers) -> int:
     """POST the true intent of every answered message to `/feedback`; returns how many."""
-    with Connection(url) as post:
+    with Connection(url) as ask:
         for row in answers.rows:
-            post("/feedback", {"request_id": row["request_id"], "label": row["intent"]})
+            ask("POST", "/feedback", {"request_id": row["request_id"], "label": row["intent"]})
     return len(answers.rows)
