@@ -3,6 +3,7 @@
 set -u
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+command -v redis-server >/dev/null || missing+=(redis-server)
 [ ${#missing[@]} -eq 0 ] && exit 0
 [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { echo "system: not installed: ${missing[*]}"; exit 0; }
 export DEBIAN_FRONTEND=noninteractive

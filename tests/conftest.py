@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.redis_server import RedisServer
 
 WORDS = {
     "order_status": ["where is my order", "dónde está mi pedido", "track the parcel", "has my package shipped"],
@@ -85,3 +88,14 @@ def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     texts = [text for texts in WORDS.values() for text in texts] + OUT_OF_SCOPE
     return untrained(tmp_path_factory.mktemp("models") / "student", texts)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running redis-server of Debian's package; tests stop and start it."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed (deploy/system-packages.sh)")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()

@@ -34,6 +34,10 @@ class Telemetry:
         self._batch = Histogram("vitrina_batch_size", "Requests run together.", buckets=BATCHES, registry=own)
         self._predictions = Counter("vitrina_predictions", "Predictions by label.", ["model", "label"], registry=own)
         self._dropped = Counter("vitrina_prediction_log_dropped", "Predictions that were not logged.", registry=own)
+        self._cache = Counter(
+            "vitrina_cache", "Vectors asked of a cache, and its failures.", ["tier", "outcome"], registry=own
+        )
+        self._rows = Counter("vitrina_job_rows", "Rows of background jobs.", ["outcome"], registry=own)
         self._model = Gauge(
             "vitrina_model_loaded_timestamp_seconds",
             "When the served version was loaded.",
@@ -59,6 +63,16 @@ class Telemetry:
     def dropped(self, count: int) -> None:
         """Count predictions that the log could not keep."""
         self._dropped.inc(count)
+
+    def cached(self, tier: str, outcome: str, count: int) -> None:
+        """Count what a cache (`memory`, `redis`) had (`hit`) and had not (`miss`), and when it failed (`failure`)."""
+        if count:
+            self._child(self._cache, tier, outcome).inc(count)
+
+    def rows(self, outcome: str, count: int) -> None:
+        """Count rows of background jobs that ended: `succeeded`, `failed`."""
+        if count:
+            self._child(self._rows, outcome).inc(count)
 
     def loaded(self, model: str, version: str) -> None:
         """State which version serves from now on."""
