@@ -1,0 +1,1 @@
+"""Labels for classes never seen in training, from one to five examples each."""

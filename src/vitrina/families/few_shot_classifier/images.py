@@ -1,0 +1,97 @@
+"""A picture, as bytes or base64 → what the image encoder reads; Pillow and NumPy only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from vitrina.errors import DataError
+
+INK = 64
+"""Grey value (0-255, inverted) above which a pixel is part of a drawing."""
+
+MARGIN = 0.08
+LARGEST = 4096
+FORMATS = ("JPEG", "PNG")
+
+
+def decoded(text: str) -> bytes:
+    """The bytes that base64 `text` stands for; a `data:` URI is read too.
+
+    Raises:
+        DataError: when it is not base64.
+    """
+    content = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError("An image must be base64 of a PNG or JPEG file; this is not base64.") from error
+
+
+def encoded(content: bytes) -> str:
+    """`content` as base64 text."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def read(content: bytes, side: int, drawing: bool) -> np.ndarray:
+    """One PNG or JPEG at twice the encoder's resolution: uint8 (channels, 2 * side, 2 * side).
+
+    A drawing becomes one channel of ink (high) cut to what is drawn; a photo three channels, cut to its middle square.
+
+    Raises:
+        DataError: when it is no readable PNG or JPEG, or larger than 4096 pixels a side.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if max(image.size) > LARGEST:
+                raise DataError(f"An image may be {LARGEST} pixels a side at most; this has {max(image.size)}.")
+            plain = ImageOps.exif_transpose(image).convert("L" if drawing else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's many ways to say no
+        raise DataError("An image must be a PNG or JPEG file; this cannot be read as one.") from error
+    if drawing:
+        return framed(np.asarray(plain), 2 * side)[None]
+    square = ImageOps.fit(plain, (2 * side, 2 * side))
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+
+def framed(grey: np.ndarray, side: int) -> np.ndarray:
+    """The strokes of a drawing, high on a dark ground, centred and as large as the paper: uint8 (side, side).
+
+    The ground is what most of the border shows, so that white on black and black on white read alike.
+    """
+    from PIL import Image
+
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    ink = 255 - grey if np.median(border) > 127 else grey
+    rows, columns = (np.flatnonzero((ink > INK).any(axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return np.zeros((side, side), dtype=np.uint8)
+    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    paper = max(round(max(cut.shape) * (1 + 2 * MARGIN)), 12)
+    page = np.zeros((paper, paper), dtype=np.uint8)
+    top, left = (paper - cut.shape[0]) // 2, (paper - cut.shape[1]) // 2
+    page[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+    return np.asarray(Image.fromarray(page).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def png(image: np.ndarray) -> bytes:
+    """An image as `read` gives it, as a PNG file that reads back almost the same."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    plain = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    Image.fromarray(plain).save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def pixels(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """What the encoder reads: uint8 (images, channels, 2s, 2s) → float32 0–1 (images, channels, s, s)."""
+    doubled = np.asarray(images, dtype=np.float32) / 255
+    count, channels, height, width = doubled.shape
+    return doubled.reshape(count, channels, height // 2, 2, width // 2, 2).mean((3, 5))
