@@ -44,7 +44,7 @@ def test_compile_writes_the_named_pipeline_with_its_image(tmp_path: Path) -> Non
 def test_an_unknown_pipeline_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     code, out, error = invoke("pipeline", "compile", "trainng", "--output", str(tmp_path))
     assert (code, out) == (2, "")
-    assert error == "vitrina: There is no pipeline 'trainng'. Known: training, retraining.\n"
+    assert error == "vitrina: There is no pipeline 'trainng'. Known: training, retraining, embedding.\n"
 
 
 def test_options_of_one_pipeline_are_refused_for_all_of_them() -> None:
