@@ -10,6 +10,7 @@ from vitrina.training.spec import FamilySpec
 
 ENTRY_POINTS = "vitrina.families"
 BUILT_IN = (
+    "few_shot_classifier",
     "intent_classifier",
     "product_embedder",
 )
