@@ -236,7 +236,7 @@ class JobStore:
         ).fetchone()
         if any(due):
             with self._writing() as connection:
-                connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (version, time.time()))
+                _seen(connection, version)
                 for table in ("chunks", "rows"):
                     connection.execute(
                         f"DELETE FROM {table} WHERE job IN (SELECT id FROM jobs WHERE finished < ?)", (oldest,)
@@ -280,8 +280,14 @@ class JobStore:
             raise
 
 
+def _seen(connection: sqlite3.Connection, version: str) -> None:
+    """This version of the model is served now."""
+    connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (version, time.time()))
+
+
 def _restart(connection: sqlite3.Connection, job: str, version: str) -> None:
     """Begin a job anew with another version of the model."""
+    _seen(connection, version)
     connection.execute("UPDATE jobs SET version = ? WHERE id = ?", (version, job))
     connection.execute("UPDATE chunks SET done = 0, owner = NULL, lease = 0, attempts = 0 WHERE job = ?", (job,))
     connection.execute("UPDATE rows SET result = NULL, error = NULL WHERE job = ? AND chunk IS NOT NULL", (job,))
