@@ -135,5 +135,5 @@ def _opened(folder: Path, verify: bool = False) -> Snapshot:
             state.check(folder, manifest, contents=verify)
             return Snapshot(manifest, tuple(Segment(folder, each, manifest.dimension) for each in manifest.segments))
         except FileNotFoundError as error:  # replaced while it was being opened, or truly gone
-            missing = Path(str(error.filename)).name
+            missing = Path(error.filename or str(error)).name
     raise ArtifactError(f"Index {folder} is damaged: {missing} is missing; build it again.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -108,15 +108,29 @@ class Lexicon:
         return scores
 
 
+def query_weights(text: str, rows: int, frequencies: Callable[[list[int]], Sequence[int]]) -> dict[int, float]:
+    """Token of the query → its count × inverse document frequency; tokens that no row has are left out.
+
+    Args:
+        rows: rows of the index.
+        frequencies: how many rows have each of these tokens.
+    """
+    counts = Counter(analyse(text))
+    known = list(counts)
+    return {
+        token: counts[token] * float(np.log1p((rows - frequency + 0.5) / (frequency + 0.5)))
+        for token, frequency in zip(known, frequencies(known), strict=True)
+        if frequency
+    }
+
+
 def bm25(text: str, lexicons: Sequence[Lexicon]) -> list[np.ndarray]:
     """BM25 (Robertson and Zaragoza, 2009) of every row of every segment, with the statistics of all segments."""
-    counts = Counter(analyse(text))
     rows = sum(len(lexicon.lengths) for lexicon in lexicons)
     average = sum(float(lexicon.lengths.sum()) for lexicon in lexicons) / max(rows, 1)
-    weights = {}
-    for token, count in counts.items():
-        places = (lexicon.slice(token) for lexicon in lexicons)
-        frequency = sum(place.stop - place.start for place in places)
-        if frequency:
-            weights[token] = count * float(np.log1p((rows - frequency + 0.5) / (frequency + 0.5)))
+
+    def frequencies(tokens: list[int]) -> list[int]:
+        return [sum(each.slice(token).stop - each.slice(token).start for each in lexicons) for token in tokens]
+
+    weights = query_weights(text, rows, frequencies)
     return [lexicon.scores(weights, average) for lexicon in lexicons]

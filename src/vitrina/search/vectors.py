@@ -9,6 +9,7 @@ Jégou et al., 2011; cells are found through an HNSW graph, Malkov and Yashunin,
 from __future__ import annotations
 
 import math
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class VectorStore:
         try:
             self._faiss = faiss.read_index(str(folder / FAISS), faiss.IO_FLAG_MMAP)
         except RuntimeError as error:
+            if not (folder / FAISS).exists():  # another process has just replaced it
+                raise FileNotFoundError(ENOENT, "gone", str(folder / FAISS)) from error
             raise ArtifactError(f"{folder / FAISS} cannot be read; build the index again.") from error
         self._cells = getattr(self._faiss, "nlist", 0)
         if self._cells:
