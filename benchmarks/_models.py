@@ -1,11 +1,15 @@
-"""Untrained intent classifiers of a given shape: the speed of a service depends on shape, not on what was learnt."""
+"""Untrained models of a given shape: the speed of a service depends on its shape, not on what was learnt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vitrina.artifacts import staged_folder, write_json, write_manifest
+
+if TYPE_CHECKING:
+    from vitrina.contracts.products import Product
 
 STUDENT = (2, 128)
 TEACHER = (6, 384)
@@ -25,18 +29,9 @@ def untrained(
     from vitrina.packaging.onnx import FP32, INT8, to_onnx
     from vitrina.packaging.quantize import quantize
 
-    layers, width = shape
     labels = [f"intent_number_{i:03d}" for i in range(intents)]
     torch.manual_seed(seed)
-    encoder = {
-        "model_type": "bert",
-        "vocab_size": VOCABULARY,
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": 12 if width == 384 else width // 64,
-        "intermediate_size": 4 * width,
-    }
-    config = IntentClassifierConfig(encoder=encoder, id2label=dict(enumerate(labels)))
+    config = IntentClassifierConfig(encoder=_encoder(shape), id2label=dict(enumerate(labels)))
     with staged_folder(folder) as staging:
         IntentClassifier(config).save_pretrained(staging)
         write_tokenizer(staging / "tokenizer.json", texts)
@@ -45,6 +40,53 @@ def untrained(
         quantize(staging / FP32, staging / INT8)
         write_manifest(staging, family="intent_classifier", seed=seed)
     return folder
+
+
+def untrained_embedder(
+    folder: Path, products: Sequence[Product], shape: tuple[int, int] = TEACHER, **settings: Any
+) -> Path:
+    """Write a whole product embedder's folder with random weights: an encoder of `shape`; `settings` as in a preset."""
+    import numpy as np
+    import torch
+    from safetensors.numpy import save_file
+
+    from vitrina.families.product_embedder.configuration import Options, ProductEmbedderConfig
+    from vitrina.families.product_embedder.features import currency_statistics
+    from vitrina.families.product_embedder.modeling import ProductEmbedder, export_inputs
+    from vitrina.families.product_embedder.serving import CENTRES
+    from vitrina.families.product_embedder.views import settings_of
+    from vitrina.packaging.onnx import FP32, INT8, to_onnx
+    from vitrina.packaging.quantize import quantize
+
+    torch.manual_seed(7)
+    options = Options(**settings)
+    labels = sorted({product.category for product in products if product.category})
+    centres = np.random.default_rng(7).standard_normal((len(labels), options.dimensions[0])).astype(np.float32)
+    with staged_folder(folder) as staging:
+        parts = {name: getattr(options, name) for name in ("lexical_width", "lexical_buckets", "category_buckets")}
+        model = ProductEmbedder(ProductEmbedderConfig(_encoder(shape), options.dimensions, **parts))
+        model.start()
+        model.save_pretrained(staging)
+        write_tokenizer(staging / "tokenizer.json", [product.title for product in products])
+        facts = settings_of(options, currency_statistics(products), labels)
+        write_json(staging / "labels.json", {**facts, "temperature": 1.0})
+        save_file({"centres": centres / np.linalg.norm(centres, axis=1, keepdims=True)}, staging / CENTRES)
+        to_onnx(export_inputs(staging), staging / FP32)
+        quantize(staging / FP32, staging / INT8)
+        write_manifest(staging, family="product_embedder", seed=7)
+    return folder
+
+
+def _encoder(shape: tuple[int, int]) -> dict[str, Any]:
+    layers, width = shape
+    return {
+        "model_type": "bert",
+        "vocab_size": VOCABULARY,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 12 if width == 384 else width // 64,
+        "intermediate_size": 4 * width,
+    }
 
 
 def _labels(labels: list[str]) -> dict[str, object]:

@@ -90,6 +90,22 @@ def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return untrained(tmp_path_factory.mktemp("models") / "student", texts)
 
 
+@pytest.fixture(scope="session")
+def embedder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole product embedder's folder with random weights: 2 layers, 128 wide. Copy it before a change."""
+    from benchmarks._models import STUDENT, untrained_embedder
+    from vitrina.contracts.products import Product
+
+    names = ["red wool shirt", "blue shirt", "black shoes for running", "green bag", "camisa roja de lana"]
+    kinds = ["Clothing > Shirts", "Clothing > Shirts", "Shoes", "Bags", None]
+    products = [
+        Product(name, category=kind, price=10.0 + i, currency="EUR")
+        for i, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+    folder = tmp_path_factory.mktemp("models") / "embedder"
+    return untrained_embedder(folder, products, STUDENT, lexical_buckets=2048, lexical_width=32)
+
+
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A running redis-server of Debian's package; tests stop and start it."""
@@ -99,3 +115,19 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def few_shot_folder(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
+    """A trained few-shot model of texts; its prepared data lie beside it in `splits`. Copy it before a change."""
+    from tests.few_shot_models import text_model
+
+    return text_model(tmp_path_factory.mktemp("few_shot"), tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def few_shot_image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained few-shot model of drawings; its prepared data lie beside it in `splits`. Copy it before a change."""
+    from tests.few_shot_models import image_model
+
+    return image_model(tmp_path_factory.mktemp("few_shot_images"))

@@ -54,7 +54,7 @@ def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
     if endpoint.request is not None:
         body: dict[str, Any] = {"schema": _ref(endpoint.request)}
         if endpoint.example is not None:
-            body["example"] = msgspec.to_builtins(endpoint.example)
+            body["example"] = msgspec.json.decode(msgspec.json.encode(endpoint.example))
         described["requestBody"] = {"required": True, "content": {"application/json": body}}
     given = _parameters(endpoint)
     return described | ({"parameters": given} if given else {})

@@ -25,7 +25,7 @@ QUEUE = 512
 class Part(Protocol):
     """Something that lives as long as the service: a worker for background jobs, a watched index."""
 
-    def start(self, runtime: Runtime) -> None:
+    def start(self) -> None:
         """Begin; the model may not be loaded yet."""
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class ModelService:
             self._changed(self.runtime.current)
         self.runtime.watch(self._changed)
         for part in self._parts:
-            part.start(self.runtime)
+            part.start()
 
     def close(self) -> None:
         """Stop; what waits in the log is written."""

@@ -18,7 +18,6 @@ from vitrina.families.intent_classifier import serving
 from vitrina.monitoring.predictions import read_window
 from vitrina.serving.http import HttpService
 from vitrina.serving.operation import Call, Endpoint, Operation
-from vitrina.serving.runtime import Runtime
 from vitrina.serving.service import ModelService
 
 EXAMPLE = ClassifyRequest("where is my order?")
@@ -55,8 +54,8 @@ class Notes:
         self.kept: dict[str, Note] = {}
         self.events: list[str] = []
 
-    def start(self, runtime: Runtime) -> None:
-        self.events.append(f"start {runtime.current is not None}")
+    def start(self) -> None:
+        self.events.append("start")
 
     def close(self) -> None:
         self.events.append("close")
@@ -241,13 +240,11 @@ def test_too_many_waiting_calls_are_429(notes: Notes, student_folder: Path, tmp_
     assert statuses.count(202) >= 2
 
 
-def test_parts_start_after_the_model_and_close_with_the_service(
-    notes: Notes, student_folder: Path, tmp_path: Path
-) -> None:
+def test_parts_start_and_close_with_the_service(notes: Notes, student_folder: Path, tmp_path: Path) -> None:
     service = several(student_folder, tmp_path, notes)
     service.start()
     service.close()
-    assert notes.events == ["start True", "close"]
+    assert notes.events == ["start", "close"]
 
 
 def test_metrics_name_routes_by_their_pattern(service: ModelService) -> None:

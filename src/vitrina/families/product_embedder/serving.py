@@ -111,7 +111,10 @@ class EmbedderPredictor:
 
     def predict(self, products: Sequence[Product]) -> list[EmbeddedProduct]:
         """One prediction per product, in order."""
-        vectors = self.embed_products(products)
+        return self.described(products, self.embed_products(products))
+
+    def described(self, products: Sequence[Product], vectors: np.ndarray) -> list[EmbeddedProduct]:
+        """The predictions for products whose vectors are known."""
         labels, confidence = self.nearest_categories(vectors)
         used = [price_is_known(product, self.currencies) for product in products]
         return [EmbeddedProduct(*each) for each in zip(vectors, labels, confidence.tolist(), used, strict=True)]
