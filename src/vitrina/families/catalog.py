@@ -12,7 +12,9 @@ ENTRY_POINTS = "vitrina.families"
 BUILT_IN = (
     "few_shot_classifier",
     "intent_classifier",
+    "product_classifier",
     "product_embedder",
+    "product_reranker",
 )
 
 

@@ -124,7 +124,7 @@ def _save(
         }
         write_json(folder / METRICS, report)
         known = {**facts, "name": output.name, "seed": preset.training.seed, "code_version": code_version()}
-        about = {"environment": environment(), **_about_data(data)}
+        about = {"environment": environment(), "files": measured.write_files(folder), **_about_data(data)}
         card = {**known, **report, **about, "summary": spec.summary, "decisions": _decisions(folder)}
         base = facts["preset"]["model"].get("encoder")
         write_card(folder / "README.md", {**card, "task": spec.task, "base_model": base})
@@ -143,11 +143,14 @@ def _measure(spec: FamilySpec, data: Path, folder: Path) -> Evaluation:
     """Evaluate the exported model on the validation rows, and keep its answers as the drift reference."""
     examples = spec.data.read_examples(data, "validation")
     predictor = spec.serving.load(folder)
-    reference = predictor.predict_frame(examples)
+    # Traffic has what a prediction needs; rows that only teach something else (reviews beside products) do not.
+    asked = examples.dropna(subset=[column for column in spec.inputs if column in examples])
+    asked = examples if asked.empty else asked
+    reference = predictor.predict_frame(asked)
     for column in (*spec.inputs, *spec.optional_inputs):  # a reference row is also an example of what the model takes
-        if column not in reference and column in examples:
-            reference[column] = examples[column].to_numpy()
-    reference["embedding"] = list(predictor.embed(examples))
+        if column not in reference and column in asked:
+            reference[column] = asked[column].to_numpy()
+    reference["embedding"] = list(predictor.embed(asked))
     reference.to_parquet(folder / REFERENCE, index=False)
     return spec.metrics.evaluate(predictor, examples)
 

@@ -90,4 +90,6 @@ def _output_difference(full: Any, small: Any, examples: pd.DataFrame) -> dict[st
 
 
 def _largest(difference: np.ndarray) -> float:
-    return float(abs(difference).max())
+    """Of the rows that have a value: an input such as the price may be missing."""
+    known = difference[difference == difference]
+    return float(abs(known).max()) if known.size else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 
 def swap_typo(text: str, rng: random.Random) -> str:
@@ -27,3 +28,28 @@ def altered(text: str, rng: random.Random, vocabulary: Sequence[str]) -> str:
         words[at], words[at + 1] = words[at + 1], words[at]
     copy = " ".join(words)
     return swap_typo(copy, rng) if rng.random() < 0.2 else copy
+
+
+def damaged(text: str, rng: Any, drop: float = 0.1) -> str:
+    """A copy that still means the same product: words dropped, or two neighbours swapped, or a word misspelt.
+
+    Args:
+        rng: a `random.Random`, or the module `random` itself.
+        drop: share of the words that a copy with dropped words loses; one always stays.
+    """
+    words = text.split()
+    kind = rng.randrange(3)
+    if kind == 0:
+        words = [word for word in words if rng.random() >= drop] or words[:1]
+    elif kind == 1 and len(words) > 1:
+        at = rng.randrange(len(words) - 1)
+        words[at], words[at + 1] = words[at + 1], words[at]
+    copy = " ".join(words)
+    return swap_typo(copy, rng) if kind == 2 else copy
+
+
+def shuffled(text: str, rng: random.Random) -> str:
+    """The same words in another order."""
+    words = text.split()
+    rng.shuffle(words)
+    return " ".join(words)

@@ -14,6 +14,7 @@ from vitrina.errors import UsageError
 LAYOUTS = (
     *("clinc150", "banking77", "hwu64", "snips", "photos", "fashion_products"),
     *("ditto_catalogue", "ditto_pairs", "omniglot", "omniglot_catalogue"),
+    "womens_clothing_reviews",
 )
 
 

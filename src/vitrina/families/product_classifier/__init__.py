@@ -1,0 +1,1 @@
+"""Product classifier: category, attributes, quality and what reviewers think, from one encoder."""

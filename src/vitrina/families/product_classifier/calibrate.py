@@ -1,0 +1,66 @@
+"""What validation rows decide: temperatures, review thresholds, and how the quality estimate is calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vitrina.evaluation import calibration
+from vitrina.families.layers.products import products_of
+from vitrina.families.product_classifier import listing
+from vitrina.families.product_classifier.heads import QUALITY, Head, describe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_ROWS = 20
+"""Validation rows that a temperature, a threshold or the calibration of quality needs."""
+
+
+def decisions(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray, target: float) -> list[dict[str, Any]]:
+    """Each head as `labels.json` keeps it: with `temperature`, and `threshold` below which a person should look."""
+    found = []
+    for head, described in zip(heads, describe(heads), strict=True):
+        part, truth = logits[:, head.columns], labels[:, head.target_columns]
+        known = ~np.isnan(truth[:, 0])
+        found.append(described | _decided(head, part[known], truth[known], target))
+    return found
+
+
+def _decided(head: Head, logits: np.ndarray, truth: np.ndarray, target: float) -> dict[str, float]:
+    if head.kind in ("ordinal",) or head.name == QUALITY or len(truth) < FEWEST_ROWS:
+        return {"temperature": 1.0, "threshold": 0.0}
+    if head.kind == "one":
+        classes, answers = logits, truth[:, 0].astype(int)
+    else:  # each sigmoid is a choice between two classes
+        flat = logits.reshape(-1)
+        classes, answers = np.stack([np.zeros_like(flat), flat], 1), truth.reshape(-1).astype(int)
+    temperature = calibration.fit_temperature(classes, answers)
+    probabilities = calibration.softmax(classes / temperature)
+    correct = probabilities.argmax(1) == answers
+    threshold = calibration.clarification_threshold(probabilities.max(1), correct, target=target)
+    return {"temperature": temperature, "threshold": threshold}
+
+
+def quality(heads: Sequence[Head], logits: np.ndarray, rows: pd.DataFrame) -> dict[str, float] | None:
+    """Platt scaling of the quality head with the listing score as a second feature (Platt, 1999).
+
+    Fitted on the rated validation products: P = σ(logit · a + listing · b + c). None, where too few are rated: quality
+    is the listing score alone.
+    """
+    head = next((head for head in heads if head.name == QUALITY), None)
+    rated = rows["quality"].notna().to_numpy()
+    if head is None or rated.sum() < FEWEST_ROWS:
+        return None
+    from sklearn.linear_model import LogisticRegression
+
+    share = rows.loc[rated, "quality"].to_numpy()
+    listed = [listing.score(product) for product in products_of(rows[rated])]
+    features = np.stack([logits[rated, head.start], listed], 1)
+    # A share p is p of a 1 and 1 - p of a 0.
+    answers = np.repeat([1, 0], len(share))
+    model = LogisticRegression(C=10.0).fit(np.tile(features, (2, 1)), answers, np.concatenate([share, 1 - share]))
+    a, b = model.coef_[0].tolist()
+    return {"logit": a, "listing": b, "offset": float(model.intercept_[0])}

@@ -1,0 +1,120 @@
+"""The product classifier: encoder and n-gram bag, and one linear map whose columns are the heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
+
+from vitrina.families.layers.lexical import LexicalBag
+from vitrina.families.layers.text_encoder import TextEncoder
+from vitrina.families.product_classifier.configuration import ProductClassifierConfig
+from vitrina.families.product_classifier.heads import Head, lay_out
+from vitrina.families.product_classifier.losses import weighted
+from vitrina.training.spec import ExportInputs
+
+LEXICAL_SCALE = 0.01
+
+
+@dataclass
+class ProductOutput(ModelOutput):
+    """Shapes: logits (batch, columns of all heads), embedding (batch, width) L2-normalised."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    embedding: Tensor | None = None
+
+
+class ProductClassifier(PreTrainedModel):
+    """Logits of every head from a text: those of the encoder plus those of the n-gram bag.
+
+    With `branch_loss` both also learn alone, each as if its doubled logits were the answer, so that the sum is the
+    geometric mean of two classifiers instead of one that leans on whichever learns faster.
+    """
+
+    config_class = ProductClassifierConfig
+    base_model_prefix = "encoder"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+
+    def __init__(self, config: ProductClassifierConfig) -> None:
+        super().__init__(config)
+        self.heads: list[Head] = lay_out(config.heads)
+        columns = sum(head.width for head in self.heads)
+        self.encoder = TextEncoder(config.encoder)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(self.encoder.width, columns)
+        self.lexical: LexicalBag | None = None
+        if config.lexical_width:
+            self.lexical = LexicalBag(config.lexical_buckets, config.lexical_width)
+            self.lexical_head = nn.Linear(config.lexical_width, columns)
+        self.log_variance = nn.Parameter(torch.zeros(len(self.heads)))
+        self.register_buffer("log_prior", torch.zeros(columns))
+        self.post_init()
+        if self.lexical is not None:
+            self.lexical.scale(LEXICAL_SCALE)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        ngram_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        smoothing: float = 0.0,
+        traced: bool = False,
+        **_: Any,
+    ) -> ProductOutput:
+        pooled = self.encoder(input_ids, attention_mask, traced=traced).float()
+        branches = [self.head(self.dropout(pooled)).float()]
+        if self.lexical is not None:
+            branches.append(self.lexical_head(self.dropout(self.lexical(ngram_ids))).float())
+        logits = branches[0] if len(branches) == 1 else branches[0] + branches[1]
+        loss = None if labels is None else self._loss(logits, branches, labels, smoothing)
+        return ProductOutput(loss=loss, logits=logits, embedding=F.normalize(pooled, dim=1))
+
+    def _loss(self, logits: Tensor, branches: list[Tensor], labels: Tensor, smoothing: float) -> Tensor:
+        adjusted = self.config.logit_adjustment * self.log_prior if self.training else 0.0
+        together = weighted(logits + adjusted, labels, self.heads, self.log_variance, smoothing)
+        share = self.config.branch_loss
+        if not (self.training and share and len(branches) > 1):
+            return together
+        alone = [
+            weighted(len(branches) * branch + adjusted, labels, self.heads, self.log_variance, smoothing)
+            for branch in branches
+        ]
+        return (1 - share) * together + share * torch.stack(alone).mean()
+
+
+class _Traced(nn.Module):
+    """The exported graph: plain tensors in, plain tensors out."""
+
+    def __init__(self, model: ProductClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, ngram_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        output = self.model(input_ids, attention_mask, ngram_ids, traced=True)
+        return output.logits, output.embedding
+
+
+def export_inputs(folder: Path) -> ExportInputs:
+    """The trained model with a batch of two example texts; see `ModelingModule.export_inputs`."""
+    model = ProductClassifier.from_pretrained(folder).eval()
+    draw = torch.Generator().manual_seed(0)
+    words = model.encoder.model.get_input_embeddings().num_embeddings
+    ids = torch.randint(5, words, (2, 12), generator=draw)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    dynamic = {name: {0: "batch", 1: "tokens"} for name in inputs}
+    if model.lexical is not None:
+        inputs["ngram_ids"] = torch.randint(0, model.config.lexical_buckets, (2, 30), generator=draw)
+        dynamic["ngram_ids"] = {0: "batch", 1: "ngrams"}
+    return ExportInputs(_Traced(model), inputs, dynamic, ("logits", "embedding"))

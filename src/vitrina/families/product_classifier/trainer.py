@@ -1,0 +1,146 @@
+"""What the engine trains for a product classifier, and what serving needs besides the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel
+from transformers import Trainer
+
+from vitrina.artifacts import write_json
+from vitrina.families.layers.text_encoder import encoder_config
+from vitrina.families.product_classifier import calibrate, scores, targets
+from vitrina.families.product_classifier.configuration import Options, ProductClassifierConfig
+from vitrina.families.product_classifier.data import TokenizedRows, collate
+from vitrina.families.product_classifier.heads import Head, describe
+from vitrina.families.product_classifier.modeling import ProductClassifier
+from vitrina.text.encoders import load_tokenizer
+from vitrina.text.ngrams import NgramHasher
+from vitrina.training.spec import TrainingSetup
+
+BATCH = 64
+
+
+class ProductTrainer(Trainer):
+    """Label smoothing that every head understands."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        smoothing = self.args.label_smoothing_factor if model.training else 0.0
+        output = model(**inputs, smoothing=smoothing)
+        return (output.loss, output) if return_outputs else output.loss
+
+
+def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
+    """Build everything the engine needs; see `TrainerModule.setup`."""
+    options = cast(Options, options)
+    train, validation = (pd.read_parquet(data / f"{name}.parquet") for name in ("train", "validation"))
+    heads = targets.choose_heads(train, options)
+    tokenizer = load_tokenizer(options.encoder)
+    labels = targets.label_matrix(train, heads, options.value_separator)
+    held_out = targets.label_matrix(validation, heads, options.value_separator)
+    hasher = _hasher(options)
+    return TrainingSetup(
+        model=_model(options, heads, labels),
+        train_dataset=cast(
+            Any,
+            TokenizedRows(
+                targets.texts_of(train), labels, tokenizer, options.max_length, hasher, altered=options.altered
+            ),
+        ),
+        eval_dataset=cast(
+            Any, TokenizedRows(targets.texts_of(validation), held_out, tokenizer, options.max_length, hasher)
+        ),
+        collator=collate,
+        compute_metrics=lambda prediction: _measured(prediction, heads),
+        processing_class=tokenizer,
+        trainer_class=ProductTrainer,
+    )
+
+
+def _hasher(options: Options) -> NgramHasher | None:
+    if not options.lexical_width:
+        return None
+    return NgramHasher(options.lexical_buckets, options.lexical_sizes, options.lexical_limit)
+
+
+def _model(options: Options, heads: Sequence[Head], labels: np.ndarray) -> ProductClassifier:
+    config = ProductClassifierConfig(
+        encoder=encoder_config(options.encoder, options.encoder_layers),
+        heads=describe(heads),
+        dropout=options.dropout,
+        lexical_width=options.lexical_width,
+        lexical_buckets=options.lexical_buckets,
+        branch_loss=options.branch_loss,
+        logit_adjustment=options.logit_adjustment,
+    )
+    model = ProductClassifier(config)
+    model.encoder.load(options.encoder)
+    model.log_prior.copy_(torch.from_numpy(log_prior(heads, labels)))
+    return model
+
+
+def log_prior(heads: Sequence[Head], labels: np.ndarray) -> np.ndarray:
+    """Log share of every label of the single-label heads among the training rows; 0 for other columns."""
+    prior = np.zeros(sum(head.width for head in heads), dtype=np.float32)
+    for head in heads:
+        if head.kind == "one":
+            known = labels[:, head.target][~np.isnan(labels[:, head.target])].astype(int)
+            counts = np.bincount(known, minlength=head.width)
+            prior[head.columns] = np.log(np.maximum(counts, 1) / max(1, len(known)))
+    return prior
+
+
+def _measured(prediction: Any, heads: Sequence[Head]) -> dict[str, float]:
+    """Accuracy of each head and their mean, rating error, ranking of recommendations: what a preset can choose by."""
+    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    return scores.summary(heads, logits, prediction.label_ids)
+
+
+def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:
+    """Write tokenizer and `labels.json`: the heads, and what validation data decides about each."""
+    options = cast(Options, options)
+    cast(Any, setup.processing_class).save_pretrained(folder)
+    validation = pd.read_parquet(data / "validation.parquet")
+    heads = cast(Any, setup.model).heads
+    logits = _logits(setup)
+    labels = cast(TokenizedRows, setup.eval_dataset).labels
+    write_json(
+        folder / "labels.json",
+        {
+            "heads": calibrate.decisions(heads, logits, labels, options.right_when_sure),
+            "quality": calibrate.quality(heads, logits, validation),
+            "max_length": options.max_length,
+            "value_separator": options.value_separator,
+            "lexical": _lexical(options),
+        },
+    )
+
+
+def _lexical(options: Options) -> dict[str, Any] | None:
+    if not options.lexical_width:
+        return None
+    return {
+        "buckets": options.lexical_buckets,
+        "sizes": list(options.lexical_sizes),
+        "limit": options.lexical_limit,
+    }
+
+
+def _logits(setup: TrainingSetup) -> np.ndarray:
+    """Logits of the validation rows, in their order."""
+    model = setup.model.eval()
+    rows = cast(Any, setup.eval_dataset)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            batch = setup.collator([rows[i] for i in range(start, min(start + BATCH, len(rows)))])
+            batch.pop("labels")
+            found.append(model(**{name: value.to(model.device) for name, value in batch.items()}).logits.cpu().numpy())
+    return np.concatenate(found)
