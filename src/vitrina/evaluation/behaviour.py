@@ -65,7 +65,7 @@ def invariance(
     for name in ("typo", "case", "politeness", "punctuation"):
         edits = [_edit(name, languages[i]) for i in chosen]
         changed = [edit(text, rng) for edit, text in zip(edits, originals, strict=True)]
-        results.append(_result(name, originals, changed, before, predict(changed)))
+        results.append(compared(name, originals, changed, before, predict(changed)))
     return results
 
 
@@ -78,7 +78,10 @@ def _edit(name: str, language: str) -> Edit:
     }[name]
 
 
-def _result(name: str, originals: list[str], changed: list[str], before: list[str], after: list[str]) -> dict[str, Any]:
+def compared(
+    name: str, originals: list[str], changed: list[str], before: list[str], after: list[str]
+) -> dict[str, Any]:
+    """The outcome of one check: an edit of `originals` to `changed` turned the labels `before` into those `after`."""
     flips = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
     passed = len(originals) - len(flips)
     return {

@@ -1,0 +1,142 @@
+"""What the engine trains for a product re-ranker, and what serving needs besides the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel
+from safetensors.numpy import save_file
+from transformers import AutoModel, Trainer
+
+from vitrina.artifacts import write_json
+from vitrina.errors import UsageError
+from vitrina.evaluation import matching
+from vitrina.families.layers.text_encoder import encoder_config
+from vitrina.families.product_reranker.batches import PairCollator, PairRows
+from vitrina.families.product_reranker.configuration import Options, ProductRerankerConfig
+from vitrina.families.product_reranker.modeling import ProductReranker
+from vitrina.families.product_reranker.reading import Idf, Pair, read_frame
+from vitrina.families.product_reranker.serving import IDF, LABELS
+from vitrina.families.product_reranker.similarity import SIMILARITIES
+from vitrina.text.encoders import load_tokenizer, resolve_encoder
+from vitrina.training.spec import TrainingSetup
+
+
+class RerankerTrainer(Trainer):
+    """Binary cross-entropy with the engine's label smoothing."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        labels = inputs["labels"]
+        output = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        smoothing = self.args.label_smoothing_factor if model.training else 0.0
+        loss = self.accelerator.unwrap_model(model).loss(output.logits, labels, smoothing)
+        return (loss, output) if return_outputs else loss
+
+
+def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
+    """Build everything the engine needs; see `TrainerModule.setup`. The idf is that of the training products."""
+    options = cast(Options, options)
+    tokenizer = load_tokenizer(options.encoder)
+    train, validation = (pd.read_parquet(data / f"{name}.parquet") for name in ("train", "validation"))
+    pairs = read_frame(train)
+    idf = idf_of(pairs)
+    rows = PairRows(pairs, train["match"].tolist(), idf, tokenizer, options, training=True)
+    held_out = PairRows(read_frame(validation), validation["match"].tolist(), idf, tokenizer, options)
+    return TrainingSetup(
+        model=_model(options, rows.similarities),
+        train_dataset=cast(Any, rows),
+        eval_dataset=cast(Any, held_out),
+        collator=PairCollator(tokenizer, options.max_length),
+        compute_metrics=_quality,
+        processing_class=tokenizer,
+        trainer_class=RerankerTrainer,
+    )
+
+
+def idf_of(pairs: list[Pair]) -> Idf:
+    """Of the distinct products of `pairs`."""
+    return Idf.fitted({id(reading): reading for pair in pairs for reading in pair}.values())
+
+
+def _model(options: Options, table: np.ndarray) -> ProductReranker:
+    encoder = encoder_config(options.encoder, options.encoder_layers)
+    if encoder.get("type_vocab_size", 0) < 2:
+        raise UsageError(f"model.encoder: {options.encoder} does not tell two texts apart; choose a BERT encoder.")
+    config = ProductRerankerConfig(
+        encoder=encoder,
+        similarities=len(SIMILARITIES),
+        bins=options.bins,
+        similarity_width=options.similarity_width,
+        text_width=options.text_width,
+        dropout=options.dropout,
+    )
+    model = ProductReranker(config)
+    model.encoder = AutoModel.from_pretrained(
+        resolve_encoder(options.encoder), config=model.encoder.config, dtype=torch.float32
+    )
+    model.pieces.fit(table)
+    if options.freeze_words:
+        model.encoder.get_input_embeddings().weight.requires_grad = False
+    return model
+
+
+def _quality(prediction: Any) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score
+
+    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    truth = prediction.label_ids > 0.5
+    return {
+        "f1": matching.best_f1(logits, truth),
+        "average_precision": float(average_precision_score(truth, logits)),
+    }
+
+
+def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:
+    """Write tokenizer, idf and `labels.json` with what validation pairs decide: calibration and threshold."""
+    options = cast(Options, options)
+    cast(Any, setup.processing_class).save_pretrained(folder)
+    rows = cast(Any, setup.eval_dataset)
+    truth = rows.labels > 0.5
+    logits = _logits(setup)
+    slope, offset = calibrated(logits, truth)
+    write_json(
+        folder / LABELS,
+        {
+            "labels": ["different", "same"],
+            "slope": slope,
+            "offset": offset,
+            "threshold": matching.best_threshold(1 / (1 + np.exp(-(slope * logits + offset))), truth),
+            "max_length": options.max_length,
+            "description_words": options.description_words,
+            "similarities": list(SIMILARITIES),
+        },
+    )
+    idf = idf_of(read_frame(pd.read_parquet(data / "train.parquet")))
+    save_file({"counts": idf.counts, "products": np.array([idf.products])}, folder / IDF)
+
+
+def calibrated(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Slope and offset with which sigmoid(slope · logit + offset) is a probability (Platt, 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=100.0).fit(logits[:, None], truth)
+    # A model that validation pairs contradict must not be turned round: it would hide that it learned nothing.
+    return max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0])
+
+
+def _logits(setup: TrainingSetup) -> np.ndarray:
+    """Logits of the validation pairs, in their order."""
+    model = setup.model.eval()
+    rows = cast(Any, setup.eval_dataset)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), 64):
+            batch = setup.collator([rows[i] for i in range(start, min(start + 64, len(rows)))])
+            found.append(model(**{name: value.to(model.device) for name, value in batch.items()}).logits.cpu().numpy())
+    return np.concatenate(found)
