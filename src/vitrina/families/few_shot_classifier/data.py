@@ -104,7 +104,7 @@ def _splits(rows: pd.DataFrame, options: Options, seed: int) -> pd.Series:
 
 
 def _drawn(kinds: pd.DataFrame, options: Options, seed: int) -> pd.Series:
-    """Splits of the units by hash; where a held-out split would get too few, it takes the next ones from training."""
+    """Splits of the units by hash; in a small table, a held-out split that gets too few takes more from training."""
     from vitrina.data.splits import assign_splits
 
     fractions = {"validation": options.validation_fraction, "test": options.test_fraction}

@@ -35,7 +35,7 @@ class Rates:
         """From the `adaptation` section of `labels.json`."""
         weight = np.asarray(content["rates"], dtype=np.float32)
         bias = np.asarray(content["bias_rates"], dtype=np.float32)
-        return cls(float(content["scale"]), weight.reshape(len(bias), -1), bias, float(content["temperature"]))
+        return cls(float(content["scale"]), weight, bias, float(content["temperature"]))
 
     def dump(self, temperature: float) -> dict[str, Any]:
         """What `read` reads, with the temperature that validation classes ask for."""

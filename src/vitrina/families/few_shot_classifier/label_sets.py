@@ -56,6 +56,10 @@ class LabelSets:
         """All names, in alphabetical order."""
         return sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"[!.]*{SUFFIX}"))
 
+    def labels(self, name: str) -> set[str]:
+        """The classes of a set; none where there is no such set."""
+        return set(self._read(name)["classes"]) if self._path(name).is_file() else set()
+
     def get(self, name: str) -> LabelSet:
         """What is kept under a name; raises UnknownLabelSet."""
         content = self._read(name)
@@ -68,8 +72,7 @@ class LabelSets:
             DataError: when the set would have too many classes, or an example cannot be embedded; nothing is changed.
         """
         with self._locked():
-            path = self._path(name)
-            kept = read_json(path)["classes"] if path.is_file() else {}
+            kept = self._read(name)["classes"] if self._path(name).is_file() else {}
             return self._write(name, kept | {label: list(part) for label, part in classes.items()}, predictor)
 
     def remove_class(self, name: str, label: str, predictor: FewShotPredictor) -> LabelSet:

@@ -115,10 +115,11 @@ class FewShotPredictor:
 
     def label(self, classifier: Classifier, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text or base64 image, in order."""
-        if not texts:
-            return []
-        probabilities = classifier.head.probabilities(self.vectors(texts))
-        return [self._prediction(classifier.labels, row) for row in probabilities]
+        return self.answers(classifier, self.vectors(texts)) if texts else []
+
+    def answers(self, classifier: Classifier, vectors: np.ndarray) -> list[Prediction]:
+        """One prediction per embedded query, in order."""
+        return [self._prediction(classifier.labels, row) for row in classifier.head.probabilities(vectors)]
 
     def _prediction(self, labels: Sequence[str], row: np.ndarray) -> Prediction:
         best = int(row.argmax())

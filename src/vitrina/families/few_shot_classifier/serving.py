@@ -46,17 +46,18 @@ class FewShotApi:
         try:
             classes = _checked(request, predictor.modality)
             queries = _queries(request, predictor.modality)
-            classifier = self._classifier(request, classes, bool(queries), predictor)
-            predictions = predictor.label(classifier, queries) if classifier else []
+            vectors = predictor.vectors(queries) if queries else None  # first: what cannot be read changes no label set
+            classifier = self._classifier(request, classes, vectors is not None, predictor)
         except UnknownLabelSet as error:
             raise Refusal(404, str(error)) from error
         except DataError as error:
             raise Refusal(422, str(error)) from error
+        predictions = predictor.answers(classifier, vectors) if classifier and vectors is not None else []
         answers = _answers(predictions, call.request_id)
         source = loaded.source
         for text, answer in zip(queries, answers, strict=True):
             call.log(_record(text, answer, request.label_set, predictor, source.model, source.version))
-        labels = list(classifier.labels) if classifier else sorted(self._sets.get(request.label_set).classes)
+        labels = list(classifier.labels) if classifier else sorted(self._sets.labels(request.label_set))
         return FewShotAnswer(answers, labels, request.label_set, source.model, source.version, call.request_id)
 
     def _classifier(
@@ -67,7 +68,7 @@ class FewShotApi:
         if name is None:
             return predictor.classifier(classes)
         if classes:
-            if asked and len(classes) == 1 and name not in self._sets.names():
+            if asked and len(self._sets.labels(name) | set(classes)) < 2:
                 raise DataError(f"Labelling needs two or more classes; label set '{name}' would have one.")
             self._sets.put(name, classes, predictor)
         return self._sets.classifier(name, predictor) if asked else None
