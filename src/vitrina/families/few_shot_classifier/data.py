@@ -41,7 +41,8 @@ def prepare(tables: Mapping[str, Path], output: Path, options: BaseModel, seed: 
     rows = _read(tables, options).drop_duplicates(["text", "label"])
     counts = rows["label"].value_counts()
     rows = rows[rows["label"].map(counts) >= LEAST_ROWS]
-    rows = rows.assign(split=_splits(rows, options, seed), row_id=row_ids(rows))
+    # Ordered by a hash, so that the first few hundred rows of a split hold all kinds of classes.
+    rows = rows.assign(split=_splits(rows, options, seed), row_id=row_ids(rows)).sort_values("row_id")
     for name in SPLITS:
         part = rows.loc[rows["split"] == name, COLUMNS]
         part.reset_index(drop=True).to_parquet(output / f"{name}.parquet", index=False)

@@ -43,7 +43,8 @@ def test_an_episode_has_as_many_rows_of_each_class_and_labels_that_name_it(sourc
     assert [kinds[i * 3] for i in range(4)] == list(dict.fromkeys(kinds))  # class after class, each a different one
     assert len({ids[0] for ids in one["input_ids"]}) == 12  # no row twice
     shots = one["support"].reshape(4, 3).sum(1)
-    assert set(shots) == {shots[0]} and 1 <= shots[0] <= 2  # a query is always left
+    assert set(shots) == {shots[0]}
+    assert 1 <= shots[0] <= 2
 
 
 def test_training_episodes_follow_the_global_seed_and_validation_episodes_never_change(source: TextSource) -> None:

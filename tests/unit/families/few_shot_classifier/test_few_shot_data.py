@@ -83,7 +83,8 @@ def test_a_catalogue_gives_titles_and_images_give_drawings_with_whole_alphabets_
     prepare(FAMILY, tables, tmp_path / "images", overrides=overrides)
     parents = [set(pd.read_parquet(tmp_path / "images" / f"{name}.parquet")["parent"]) for name in SPLITS]
     assert sum(len(part) for part in parents) == 5
-    assert not parents[0] & parents[1] and not parents[1] & parents[2]
+    assert not parents[0] & parents[1]
+    assert not parents[1] & parents[2]
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
