@@ -30,7 +30,7 @@ class Options(BaseModel):
     side_width: int = Field(32, ge=4, description="Width of the price and of the category vector, each.")
     category_buckets: int = Field(8192, ge=64, description="Hash buckets of category path prefixes.")
     dropout: float = Field(0.1, ge=0, lt=1)
-    missing: float = Field(0.5, ge=0, lt=1, description="Share of training views that lack category, price or texts.")
+    missing: float = Field(0.7, ge=0, lt=1, description="Share of training views that lack category, price or texts.")
     attribute_queries: float = Field(0.5, ge=0, le=1, description="Share of training queries that name attributes.")
     neighbours: int = Field(8, ge=1, description="Similar products a hard negative is drawn from.")
     validation_fraction: float = Field(0.05, gt=0, lt=0.5, description="Held out to choose the weights.")

@@ -35,7 +35,7 @@ def prepare(tables: Mapping[str, Path], output: Path, options: BaseModel, seed: 
 
     options = cast(Options, options)
     catalogue = pd.read_parquet(tables["catalogue"], columns=COLUMNS)
-    catalogue = catalogue[catalogue["title"].fillna("").str.strip() != ""].reset_index(drop=True)
+    catalogue = catalogue[catalogue["title"].fillna("").astype(str).str.strip() != ""].reset_index(drop=True)
     if catalogue.empty:
         raise DataError(f"{tables['catalogue']} has no product with a title.")
     catalogue.insert(0, "row_id", catalogue["product_id"])
@@ -92,7 +92,8 @@ def _part(catalogue: pd.DataFrame, pairs: pd.DataFrame, name: str) -> pd.DataFra
     leads = matches.groupby("left_id")["right_id"].agg(list)
     own = catalogue["split"] == name
     linked = catalogue["product_id"].isin({*matches["left_id"], *matches["right_id"]})
-    part = catalogue[own | linked].assign(queried=own)
+    part = catalogue[own | linked].copy()
+    part["queried"] = own[own | linked].to_numpy()
     part["matches"] = [leads.get(product_id, []) for product_id in part["product_id"]]
     return part.drop(columns="split").reset_index(drop=True)
 

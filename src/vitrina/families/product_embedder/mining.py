@@ -36,9 +36,10 @@ def similar(products: Sequence[Product], count: int, seed: int, vectors: np.ndar
 
 
 def _mixed(near: np.ndarray, shelf: np.ndarray | None, number: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    beside = rng.choice(shelf, min(len(shelf), count - count // 2), replace=False) if shelf is not None else near[:0]
-    found = np.concatenate([near[: count - len(beside)], beside])
-    return np.unique(found[found != number])
+    near = near[near != number]
+    shelf = near[:0] if shelf is None else shelf[shelf != number]
+    beside = rng.choice(shelf, min(len(shelf), count - count // 2), replace=False) if len(shelf) else shelf
+    return np.unique(np.concatenate([near[: count - len(beside)], beside]))
 
 
 def _by_vectors(vectors: np.ndarray, count: int) -> Iterator[np.ndarray]:

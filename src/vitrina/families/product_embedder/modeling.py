@@ -21,6 +21,7 @@ from vitrina.training.spec import ExportInputs
 
 PRICE_BINS = 13
 LARGEST_SCALE = 100.0
+LENGTH_GROUPS = 6
 START = {"text": 1.0, "lexical": 1.0, "price": 0.1, "category": 0.3}
 """Weights of the four parts before training."""
 
@@ -121,13 +122,27 @@ class ProductEmbedder(PreTrainedModel):
         traced: bool = False,
     ) -> Tensor:
         """(batch, dimension) float32, L2-normalised. `traced`: written for the ONNX export."""
-        text = self.encoder(input_ids, attention_mask, traced=traced)
+        if traced:
+            text = self.encoder(input_ids, attention_mask, traced=True)
+        else:
+            text = self._encode_by_length(input_ids, attention_mask)
         parts = (text, self.lexical(ngram_ids), self.price(price), self.category(category_ids))
         # Price and category keep their length, which says how much they know.
         scaled = [F.normalize(part.float(), dim=1) if i < 2 else part.float() for i, part in enumerate(parts)]
         joined = torch.cat([gain * part for gain, part in zip(self.gains, scaled, strict=True)], dim=1)
         fused = self.fuse(self.dropout(joined))
         return F.normalize((fused + self.mix(fused)).float(), dim=1)
+
+    def _encode_by_length(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The encoder on groups of similar length: queries are short, and two thirds of a batch would be padding."""
+        lengths = attention_mask.sum(1)
+        groups = lengths.argsort().chunk(LENGTH_GROUPS)
+        widths = [int(lengths[rows].max()) for rows in groups]
+        vectors = [
+            self.encoder(input_ids[rows, :width], attention_mask[rows, :width])
+            for rows, width in zip(groups, widths, strict=True)
+        ]
+        return torch.cat(vectors)[torch.cat(groups).argsort()]
 
     def forward(
         self,

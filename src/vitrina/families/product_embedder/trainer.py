@@ -52,7 +52,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     pairs = TrainingPairs(
         products,
         mining.similar(products, options.neighbours, seed, vectors),
-        _matches(pd.read_parquet(data / PAIRS), train),
+        _judged(pd.read_parquet(data / PAIRS), train),
         options,
     )
     held_out = EvaluationPairs(
@@ -73,15 +73,19 @@ def _features(products: Sequence[Product], options: Options) -> Features:
     return Features(load_tokenizer(options.encoder), hasher, currency_statistics(products), options)
 
 
-def _matches(pairs: pd.DataFrame, train: pd.DataFrame) -> list[tuple[int, int]]:
+def _judged(pairs: pd.DataFrame, train: pd.DataFrame) -> list[tuple[int, int, bool]]:
     numbers = {product_id: number for number, product_id in enumerate(train["product_id"])}
-    rows = pairs[pairs["match"]]
-    return [(numbers[left], numbers[right]) for left, right in zip(rows["left_id"], rows["right_id"], strict=True)]
+    sides = zip(pairs["left_id"], pairs["right_id"], pairs["match"], strict=True)
+    return [(numbers[left], numbers[right], bool(match)) for left, right, match in sides]
 
 
 def _model(options: Options, products: Sequence[Product], hasher: NgramHasher) -> ProductEmbedder:
+    encoder = encoder_config(options.encoder, options.encoder_layers)
+    if options.max_length > encoder.get("max_position_embeddings", options.max_length):
+        longest = encoder["max_position_embeddings"]
+        raise UsageError(f"model.max_length: {options.encoder} reads at most {longest} tokens.")
     config = ProductEmbedderConfig(
-        encoder=encoder_config(options.encoder, options.encoder_layers),
+        encoder=encoder,
         dimensions=options.dimensions,
         lexical_width=options.lexical_width,
         lexical_buckets=options.lexical_buckets,

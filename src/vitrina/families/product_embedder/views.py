@@ -20,6 +20,8 @@ DESCRIBED = 0.2
 """Share of the title queries that are replaced by words of the description, where there is one."""
 
 WORDS_OF_DESCRIPTION = 12
+NO_MATCH = -1
+"""In place of the product that asks: the row's query is made of the product itself."""
 
 Accepts = Callable[[int], bool | None]
 _ANSWERS = {True: 1, False: -1, None: 0}
@@ -47,14 +49,15 @@ class TrainingPairs:
     Args:
         products: the training products.
         similar: for every product, the numbers of those easily taken for it; may be empty.
-        matches: pairs of numbers that people found to be the same product; both directions are learnt.
+        judged: two products and whether people found them to be the same; matches are learnt in both directions, the
+            others are taken for one another before `similar` ones.
     """
 
     def __init__(
         self,
         products: Sequence[Product],
         similar: Sequence[Sequence[int] | np.ndarray],
-        matches: Sequence[tuple[int, int]],
+        judged: Sequence[tuple[int, int, bool]],
         options: Options,
     ) -> None:
         self.products, self.similar, self.options = products, similar, options
@@ -62,12 +65,13 @@ class TrainingPairs:
         self.titles = [" ".join(product.title.lower().split()) for product in products]
         self.words = [frozenset(title.split()) for title in self.titles]
         self.same: dict[int, set[int]] = {}
-        for left, right in matches:
-            self.same.setdefault(left, set()).add(right)
-            self.same.setdefault(right, set()).add(left)
+        self.other: dict[int, set[int]] = {}
+        for left, right, match in judged:
+            for one, two in ((left, right), (right, left)):
+                (self.same if match else self.other).setdefault(one, set()).add(two)
         # A matched product appears once more for every match: people's judgements are rare and worth it.
-        self.rows = [(number, -1) for number in range(len(products))]
-        self.rows += [(right, left) for left, right in matches] + [(left, right) for left, right in matches]
+        self.rows = [(number, NO_MATCH) for number in range(len(products))]
+        self.rows += [(right, left) for left, found in sorted(self.same.items()) for right in sorted(found)]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,9 +79,10 @@ class TrainingPairs:
     def __getitem__(self, index: int) -> list[Pair]:
         number, source = self.rows[index]
         rng = random.Random(random.getrandbits(64))  # the engine seeds `random` for every batch
-        pairs = [self._pair(number, rng) if source < 0 else self._match(number, source, rng)]
-        if len(self.similar[number]):
-            pairs.append(self._pair(int(rng.choice(self.similar[number])), rng))
+        pairs = [self._pair(number, rng) if source == NO_MATCH else self._match(number, source, rng)]
+        taken_for = sorted(self.other.get(source if source != NO_MATCH else number, ())) or self.similar[number]
+        if len(taken_for):
+            pairs.append(self._pair(int(rng.choice(taken_for)), rng))
         return pairs
 
     def _pair(self, number: int, rng: random.Random) -> Pair:
