@@ -196,7 +196,9 @@ def timed(run: Any, count: int) -> tuple[list[Any], list[float]]:
 def recall(answers: list[list[int]], truth: np.ndarray) -> float:
     """Share of the true neighbours found; where fewer than `K` products pass, of these."""
     true = [set(row[row >= 0].tolist()) for row in truth]
-    return float(np.mean([len(rows & set(found)) / len(rows) for rows, found in zip(true, answers, strict=True) if rows]))
+    return float(
+        np.mean([len(rows & set(found)) / len(rows) for rows, found in zip(true, answers, strict=True) if rows])
+    )
 
 
 def changed(engine: Any, folder: Path, catalogue: Catalogue, rows: int, dimension: int) -> dict[str, float]:

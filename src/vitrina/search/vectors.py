@@ -3,7 +3,7 @@
 Two files. `vectors.f16` holds every vector as written, 16 bits a number, and is the truth: it ranks candidates, scores
 the products that lexical search found, and is what merging reads. `vectors.faiss` holds 8 bits a number (scalar
 quantization) and finds candidates: all of a small segment in a scan, the nearest cells of a large one (inverted file,
-Jégou et al., 2011; cells are found through an HNSW graph, Malkov and Yashunin, 2018).
+Jégou et al., 2011).
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ FAISS = "vectors.faiss"
 SCANNED = 20_000
 """Up to so many rows every vector is compared; more rows are divided into cells."""
 
-PROBED = 16
+PROBED = 24
 """Cells looked into per query."""
 
 CANDIDATES = 4
 """Candidates ranked again, as a multiple of k, at least `LEAST_CANDIDATES`."""
 
 LEAST_CANDIDATES = 40
+FEW = 1000
+"""Up to so many rows that pass a filter are all compared as stored."""
+
 TRAINED_ON = 50
 """Vectors a cell that the cells are learned from."""
 
@@ -60,9 +63,11 @@ class VectorStore:
         if count == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         wanted = min(max(CANDIDATES * k, LEAST_CANDIDATES), count)
-        parameters = self._parameters(passing, count, wanted)
-        found = self._faiss.search(query[None], wanted, params=parameters)[1][0]
-        found = found[found >= 0]
+        if passing is not None and count <= FEW:
+            found = np.flatnonzero(passing)
+        else:
+            found = self._faiss.search(query[None], wanted, params=self._parameters(passing, count, wanted))[1][0]
+            found = found[found >= 0]
         scores = self.scores(query, found)
         order = np.argsort(-scores, kind="stable")[:k]
         return found[order], scores[order]
@@ -110,4 +115,4 @@ def description(rows: int) -> str:
     """faiss's name for the index of so many rows: 2·√rows cells, a power of two, from `SCANNED` rows on."""
     if rows <= SCANNED:
         return "SQ8"
-    return f"IVF{2 ** round(math.log2(2 * math.sqrt(rows)))}_HNSW32,SQ8"
+    return f"IVF{2 ** round(math.log2(2 * math.sqrt(rows)))},SQ8"
