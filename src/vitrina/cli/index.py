@@ -92,6 +92,7 @@ def search(
     max_price: Annotated[float | None, typer.Option(help="Highest price.")] = None,
     currency: Annotated[str | None, typer.Option(help="Only prices in this currency, e.g. EUR.")] = None,
     language: Annotated[str | None, typer.Option(help="Only products in this language, e.g. es.")] = None,
+    rerank: Annotated[str | None, typer.Option(help=f"Order the first hits anew by this model. {MODEL}")] = None,
     as_json: Json = False,
 ) -> None:
     """Search the index.
@@ -104,7 +105,7 @@ def search(
     from vitrina.search import Filters, Mode
 
     filters = Filters(category, min_price, max_price, currency, language)
-    result = job(index, query, model=model, k=k, filters=filters, mode=cast(Mode | None, mode))
+    result = job(index, query, model=model, k=k, filters=filters, mode=cast(Mode | None, mode), rerank=rerank)
     if as_json:
         show(result, as_json)
     else:

@@ -5,5 +5,19 @@ It knows vectors, texts, ids and metadata; jobs and services bring the model tha
 
 from vitrina.search.engine import Change, Entries, Facts, Filters, Hit, Index, Mode
 from vitrina.search.location import build_index, open_index
+from vitrina.search.reranking import Reranker, candidates, reranked
 
-__all__ = ["Change", "Entries", "Facts", "Filters", "Hit", "Index", "Mode", "build_index", "open_index"]
+__all__ = [
+    "Change",
+    "Entries",
+    "Facts",
+    "Filters",
+    "Hit",
+    "Index",
+    "Mode",
+    "Reranker",
+    "build_index",
+    "candidates",
+    "open_index",
+    "reranked",
+]
