@@ -131,3 +131,27 @@ def few_shot_image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.few_shot_models import image_model
 
     return image_model(tmp_path_factory.mktemp("few_shot_images"))
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A catalogue whose titles tell everything, and reviews of its products."""
+    from tests.product_models import shop_tables
+
+    return shop_tables(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def product_data(shop: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop prepared for the product classifier."""
+    from tests.product_models import prepared
+
+    return prepared(shop, tmp_path_factory.mktemp("product_data"))
+
+
+@pytest.fixture(scope="session")
+def product_folder(product_data: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product classifier of the shop, whole and exported. Copy it before a change."""
+    from tests.product_models import trained
+
+    return trained(product_data, tiny_encoder, tmp_path_factory.mktemp("models") / "product_classifier")

@@ -42,3 +42,12 @@ def test_length_bands_cover_every_length():
     assert [classification.length_band(n) for n in (1, 4, 5, 9, 10, 19, 20, 500)] == [
         "1-4 words", "1-4 words", "5-9 words", "5-9 words", "10-19 words", "10-19 words", "20+ words", "20+ words",
     ]  # fmt: skip
+
+
+def test_the_table_of_classes_says_what_each_is_mistaken_for():
+    table = classification.per_class(["a", "a", "a", "b", "c"], ["a", "b", "b", "b", "x"])
+    assert table["class"].tolist() == ["a", "b", "c"]
+    assert table["rows"].tolist() == [3, 1, 1]
+    assert table["mistaken_for"].tolist() == ["b", "", "x"]
+    assert table["recall"].tolist() == pytest.approx([1 / 3, 1, 0])
+    assert table["precision"].tolist() == pytest.approx([1, 1 / 3, 0])

@@ -17,6 +17,9 @@ class Options(BaseModel):
         "sentence-transformers/all-MiniLM-L6-v2", description="Hub id or folder of a pretrained encoder."
     )
     encoder_layers: int = Field(0, ge=0, description="Keep only the lowest layers of the encoder; 0: all.")
+    frozen_layers: int = Field(
+        0, ge=0, description="Lowest encoder layers, and its embeddings, that keep their pretrained weights."
+    )
     max_length: int = Field(64, ge=8, le=512, description="Tokens kept of a product's or a review's text.")
     dropout: float = Field(0.1, ge=0, lt=1)
     lexical_width: int = Field(128, ge=0, description="Width of the n-gram bag beside the encoder; 0: none.")

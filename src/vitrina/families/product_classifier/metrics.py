@@ -41,11 +41,11 @@ def evaluate(predictor: Predictor, examples: pd.DataFrame) -> Evaluation:
 
     predicted = predictor.predict_frame(examples)
     hits = _hits(predictor, examples, predicted)
-    scored = ~np.isnan(hits).all(1)
+    scored = hits.notna().any(axis=1).to_numpy(dtype=bool)
     if not scored.any():
         raise DataError("None of the rows to evaluate has a label that this model predicts.")
     score = np.full(len(hits), np.nan)
-    score[scored] = np.nanmean(hits[scored], axis=1)
+    score[scored] = np.nanmean(hits.to_numpy()[scored], axis=1)
     metrics = {f"{name}_accuracy": float(hits[name].mean()) for name in hits if hits[name].notna().any()}
     metrics = {"accuracy": float(np.mean(list(metrics.values()))), **metrics, "rows": float(scored.sum())}
     metrics |= _label_metrics(predictor, examples, predicted, hits)
@@ -53,8 +53,8 @@ def evaluate(predictor: Predictor, examples: pd.DataFrame) -> Evaluation:
     checks = _behaviour(predictor, examples, hits)
     if checks:
         metrics["behaviour"] = float(np.mean([check["rate"] for check in checks]))
-    rows = pd.DataFrame({"row_id": examples["row_id"][scored].to_numpy(), "score": score[scored]})
-    slices = _slices(examples.loc[scored], predicted.loc[scored], score[scored])
+    rows = pd.DataFrame({"row_id": examples["row_id"].to_numpy()[scored], "score": score[scored]})
+    slices = _slices(examples[scored].copy(), predicted[scored].copy(), score[scored])
     return Evaluation(metrics, rows, slices, checks, _files(examples, predicted))
 
 

@@ -63,6 +63,10 @@ class ProductPredictor:
         self._levels = Levels(self._head[CATEGORY].labels, PATH_SEPARATOR) if CATEGORY in self._head else None
         self._attributes = {head.attribute: head.labels for head in self.heads if head.attribute is not None}
 
+    def threshold(self, head: str) -> float:
+        """The confidence below which a person should look at what `head` says."""
+        return self._threshold[head]
+
     def predict(self, products: Sequence[Product], reviews: Sequence[str | None]) -> list[ProductPrediction]:
         """One prediction per product and its review (None: there is none), in order."""
         logits = self._model.outputs([self._text(product) for product in products], ["logits"])[0]

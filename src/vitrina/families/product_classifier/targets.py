@@ -55,11 +55,11 @@ def shrunken_ratings(reviews: pd.DataFrame) -> pd.Series:
 
 
 def review_rows(reviews: pd.DataFrame) -> pd.DataFrame:
-    """Reviews as rows: title and text as one, with rating and recommendation."""
+    """Reviews as rows: title and text as one, with rating and recommendation, and the split where one is stated."""
     import pandas as pd
 
     titles = reviews["title"] if "title" in reviews else pd.Series(None, reviews.index, dtype=object)
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "row_id": "review " + reviews["review_id"].astype(str),
             "product_id": reviews["product_id"],
@@ -67,7 +67,9 @@ def review_rows(reviews: pd.DataFrame) -> pd.DataFrame:
             "rating": reviews["rating"].astype(float),
             "recommended": reviews["recommended"].astype("float64") if "recommended" in reviews else np.nan,
         }
-    ).reset_index(drop=True)
+    )
+    stated = {"split": reviews["split"]} if "split" in reviews else {}
+    return rows.assign(**stated).reset_index(drop=True)
 
 
 def review_text(title: str | None, text: str) -> str:

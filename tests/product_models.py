@@ -1,4 +1,4 @@
-"""A small shop whose titles tell everything, and a model trained on it."""
+"""A small shop whose titles tell everything, and a product classifier trained on it: for several test folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 KINDS = {
     "shirt": "Clothing > Tops > Shirts",
@@ -18,9 +17,8 @@ COLOURS = ("red", "blue", "green")
 MOODS = {5: "lovely perfect great", 4: "good nice", 3: "fine so so", 2: "poor meh", 1: "awful terrible bad"}
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A catalogue of 480 products and 400 reviews of them."""
+def shop_tables(folder: Path) -> dict[str, Path]:
+    """A catalogue of 480 products and 400 reviews of them, written into `folder`."""
     rng = np.random.default_rng(0)
     products = []
     for number in range(480):
@@ -51,30 +49,26 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "recommended": stars >= 4,
         }
     )
-    folder = tmp_path_factory.mktemp("shop")
     pd.DataFrame(products).to_parquet(folder / "catalogue.parquet", index=False)
     reviews.to_parquet(folder / "reviews.parquet", index=False)
     return {name: folder / f"{name}.parquet" for name in ("catalogue", "reviews")}
 
 
-@pytest.fixture(scope="session")
-def product_data(shop: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(tables: dict[str, Path], folder: Path) -> Path:
+    """The splits of the shop."""
     from vitrina.families.product_classifier import data
     from vitrina.families.product_classifier.configuration import Options
 
-    folder = tmp_path_factory.mktemp("product_data")
-    data.prepare(shop, folder, Options(validation_fraction=0.2), seed=7)
+    data.prepare(tables, folder, Options(validation_fraction=0.2, test_fraction=0.25), seed=7)
     return folder
 
 
-@pytest.fixture(scope="session")
-def product_folder(product_data: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(data: Path, encoder: Path, folder: Path) -> Path:
     """A model folder as the train job leaves it."""
     from vitrina.jobs.train import train
 
-    folder = tmp_path_factory.mktemp("models") / "classifier"
     changes = {
-        "model.encoder": str(tiny_encoder),
+        "model.encoder": str(encoder),
         "model.lexical_width": 32,
         "model.lexical_buckets": 4096,
         "model.encoder_layers": 2,
@@ -85,5 +79,5 @@ def product_folder(product_data: Path, tiny_encoder: Path, tmp_path_factory: pyt
         "training.head_learning_rate": 2e-2,
         "training.progress": False,
     }
-    train("product_classifier", product_data, folder, preset="smoke", overrides=changes)
+    train("product_classifier", data, folder, preset="smoke", overrides=changes)
     return folder
