@@ -37,16 +37,21 @@ def serve(
     model: Model = None,
     port: Annotated[int | None, typer.Option(help="Port; default: VITRINA_SERVE_PORT or 3000.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each loads the model.")] = 1,
+    index: Annotated[
+        str | None, typer.Option(help="What the service searches: an index folder, or postgresql://…#schema.")
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready; stop it by vitrina down.")] = False,
     as_json: Json = False,
 ) -> None:
     """Serve a model over HTTP with BentoML. On the champion, a promotion switches it without a restart.
 
     Example: vitrina serve intent_classifier --port 3000 --detach
+
+    Example: vitrina serve product_embedder --index .vitrina/index
     """
     from vitrina.jobs.serve import serve as job
 
-    result = job(family, model=model, port=port, workers=workers, detach=detach)
+    result = job(family, model=model, port=port, workers=workers, detach=detach, index=index)
     if detach:
         show(result, as_json)
 

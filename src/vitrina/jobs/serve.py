@@ -22,14 +22,21 @@ class ServeResult(JobResult):
 
 
 def serve(
-    family: str, *, model: str | None = None, port: int | None = None, workers: int = 1, detach: bool = False
+    family: str,
+    *,
+    model: str | None = None,
+    port: int | None = None,
+    workers: int = 1,
+    detach: bool = False,
+    index: str | None = None,
 ) -> ServeResult:
     """Start the service of `family`; with `detach` return once it is ready, otherwise when it ends.
 
-    Without `model` it serves the champion and follows it.
+    Without `model` it serves the champion and follows it. `index` (a folder or a database) is what it searches.
 
     Raises:
         UsageError, ServiceError: another family's model, a port that is taken, a service that does not become ready.
+        ArtifactError: no such index, or one that this model did not build.
     """
     from vitrina.errors import UsageError
     from vitrina.jobs.switch import champion, pointer_of, source_of
@@ -43,6 +50,7 @@ def serve(
     source = source_of(model or champion(family))
     if source.model != family:
         raise UsageError(f"{model} is a model of {source.model}, not of {family}.")
+    searched = {} if index is None else {"VITRINA_INDEX": _location(index, source.folder)}
     settings = load_settings()
     port = port or settings.serve_port
     name = f"{family}-{port}"
@@ -54,6 +62,7 @@ def serve(
         "VITRINA_HOME": str(home),
         "VITRINA_MODEL": str(pointer),
         "VITRINA_WORKERS": str(workers),
+        **searched,
         # One per service: BentoML keeps the workers' metrics there and wipes them when any service starts.
         "BENTOML_HOME": str(home / "services" / f"bentoml-{port}"),
     }
@@ -65,6 +74,16 @@ def serve(
     else:
         _run(command, env, port)
     return ServeResult(name=name, url=f"http://{HOST}:{port}", model=family, version=source.version, log=log)
+
+
+def _location(index: str, model: Path) -> str:
+    """Where an index is, wherever the service runs; it is opened once, to say now what would fail later."""
+    from vitrina.artifacts import folder_version
+    from vitrina.search import open_index
+
+    opened = open_index(index, version=folder_version(model))
+    opened.close()
+    return index if "://" in index else str(Path(index).resolve())
 
 
 def _run(command: list[str], env: dict[str, str], port: int) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -45,7 +46,9 @@ REQUIREMENTS = (
 EXTRA = "requirements.in"
 """File of a bento's source folder: what its service imports besides, one distribution a line, `#` starts a comment."""
 
-LEFT_OUT = (".safetensors", "reference.parquet")
+LEFT_OUT = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json", "reference.parquet")
+"""The trained weights, which are served as ONNX, and the drift reference."""
+
 IGNORED = "__pycache__/\n*.pyc\ntests/\n.git/\n.venv/\n"
 
 
@@ -132,7 +135,7 @@ def _copy_model(source: Path, target: Path) -> None:
     names = folder_files(source)
     unused = {"model.onnx"} if "model.int8.onnx" in names else set()
     for name in names:
-        if name in unused or name.endswith(LEFT_OUT):
+        if name in unused or any(fnmatch(name, pattern) for pattern in LEFT_OUT):
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
