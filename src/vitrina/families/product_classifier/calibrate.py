@@ -30,7 +30,7 @@ def decisions(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray, tar
 
 
 def _decided(head: Head, logits: np.ndarray, truth: np.ndarray, target: float) -> dict[str, float]:
-    if head.kind in ("ordinal",) or head.name == QUALITY or len(truth) < FEWEST_ROWS:
+    if head.kind == "ordinal" or head.name == QUALITY or len(truth) < FEWEST_ROWS:
         return {"temperature": 1.0, "threshold": 0.0}
     if head.kind == "one":
         classes, answers = logits, truth[:, 0].astype(int)
@@ -39,8 +39,10 @@ def _decided(head: Head, logits: np.ndarray, truth: np.ndarray, target: float) -
         classes, answers = np.stack([np.zeros_like(flat), flat], 1), truth.reshape(-1).astype(int)
     temperature = calibration.fit_temperature(classes, answers)
     probabilities = calibration.softmax(classes / temperature)
-    correct = probabilities.argmax(1) == answers
-    threshold = calibration.clarification_threshold(probabilities.max(1), correct, target=target)
+    # A row is as sure as its least certain decision, and right when all of them are.
+    confidence = probabilities.max(1).reshape(len(truth), -1).min(1)
+    correct = (probabilities.argmax(1) == answers).reshape(len(truth), -1).all(1)
+    threshold = calibration.clarification_threshold(confidence, correct, target=target)
     return {"temperature": temperature, "threshold": threshold}
 
 

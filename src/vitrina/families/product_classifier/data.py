@@ -84,7 +84,7 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
     """Rows to evaluate: a split of a prepared folder, or one file (CSV, JSON, Parquet) of products or reviews.
 
     A file has `title` and what is known of `category`, `attributes` (a mapping, as JSON text in a CSV), description …;
-    or `review` with `rating` (1–5) and `recommended` (0/1).
+    or `review` with `rating` (1–5) and `recommended` (0/1). Catalogue and reviews tables are such files too.
 
     Raises:
         UsageError: when there is no such file or split.
@@ -102,6 +102,8 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
     if not path.is_file():
         raise UsageError(f"{path} does not exist.")
     frame = read_frame(path)
+    if {"text", "rating", "review_id"} <= set(frame.columns):
+        frame = targets.review_rows(frame)
     if "title" not in frame and "review" not in frame:
         raise DataError(f"{path}: column title is missing; it has {', '.join(map(str, frame.columns))}.")
     for name in NUMBERS:
@@ -109,6 +111,8 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
             frame[name] = pd.to_numeric(frame[name].replace({"true": 1, "false": 0}), errors="coerce").astype(float)
     if "attributes" in frame:
         frame["attributes"] = [_attributes(value, path) for value in frame["attributes"]]
+    if "category" in frame:
+        frame["category"] = [targets.category_path(value) for value in frame["category"]]
     numbers = pd.Series([f"row {number}" for number in range(1, len(frame) + 1)])
     if "row_id" not in frame:
         unique = "product_id" in frame and frame["product_id"].is_unique

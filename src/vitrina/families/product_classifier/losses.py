@@ -41,7 +41,7 @@ def weighted(
     Args:
         log_variance: (heads,) the learned $s$: a head whose labels are noise ends with a small weight.
     """
-    total = logits.sum() * 0.0  # so that a batch without any label still has a gradient
+    total = 0.0 * (logits.sum() + log_variance.sum())  # a batch without any label still has a gradient
     for head, s in zip(heads, log_variance, strict=True):
         loss = head_loss(logits[:, head.columns], labels[:, head.target_columns], head, smoothing)
         if loss is not None:

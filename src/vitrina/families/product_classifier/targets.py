@@ -37,7 +37,7 @@ def product_rows(catalogue: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.Da
     rows = catalogue.copy()
     rows["row_id"] = "product " + rows["product_id"].astype(str)
     if "category" in rows:
-        rows["category"] = [_path(value) for value in rows["category"]]
+        rows["category"] = [category_path(value) for value in rows["category"]]
     rows["quality"] = np.nan if reviews is None else rows["product_id"].map(shrunken_ratings(reviews))
     stated = [name for name in ("category", "attributes", "quality") if name in rows]
     return rows[rows[stated].notna().any(axis=1)].reset_index(drop=True)
@@ -77,8 +77,8 @@ def review_text(title: str | None, text: str) -> str:
     return f"{title}. {text}" if isinstance(title, str) and title else text
 
 
-def _path(value: Any) -> str | None:
-    """A category path with one spelling of its separator."""
+def category_path(value: Any) -> str | None:
+    """A category path with one spelling of its separator; None for anything but text."""
     if not isinstance(value, str):
         return None
     return PATH_SEPARATOR.join(part.strip() for part in value.split(PATH_SEPARATOR.strip()))

@@ -131,3 +131,12 @@ def test_examples_are_read_from_a_file(tmp_path):
         data.read_examples(path, "test")
     with pytest.raises(UsageError, match="does not exist"):
         data.read_examples(tmp_path / "none.csv", "test")
+
+
+def test_the_canonical_tables_are_examples_too(shop):
+    reviews = data.read_examples(shop["reviews"], "test")
+    assert {"review", "rating", "recommended", "row_id", "title"} <= set(reviews)
+    assert reviews["title"].isna().all()  # of a product; the review's own stands in its text
+    products = data.read_examples(shop["catalogue"], "test")
+    assert products["category"].nunique() == 4
+    assert products["row_id"].tolist() == products["product_id"].tolist()
