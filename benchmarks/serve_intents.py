@@ -12,65 +12,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import re
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from _models import STUDENT, TEACHER, untrained
 from _results import ROOT, figure, report
+from _services import Load, Running, bentoml, free_port, launched, load, posts, require_wrk
 
-from vitrina.errors import ServiceError
 from vitrina.settings import disable_telemetry, load_settings
 
 CONNECTIONS = 32
 SERVICES = Path(__file__).parent / "services"
 BENTO = ROOT / "bentos" / "intent_classifier"
-SCRIPT = """
-local bodies = {}
-for line in io.lines("%s") do bodies[#bodies + 1] = line end
-local i = 0
-wrk.headers["Content-Type"] = "application/json"
-request = function()
-  i = i %% #bodies + 1
-  return wrk.format("POST", "/classify", nil, bodies[i])
-end
-"""
-
-
-@dataclass
-class Running:
-    """A started service; `seconds` is what it took until it answered."""
-
-    process: psutil.Process
-    port: int
-    seconds: float
-
-    def memory(self) -> float:
-        """MB resident in all its processes; what they share is counted once each (PSS)."""
-        tree = [self.process, *self.process.children(recursive=True)]
-        return sum(each.memory_full_info().pss for each in tree) / 2**20
-
-
-@dataclass
-class Load:
-    """One run of wrk: requests per second, milliseconds, and answers that were not 2xx or did not come."""
-
-    rate: float
-    median: float
-    p99: float
-    errors: int
 
 
 def main() -> None:
@@ -80,8 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=8, help="length of one run of wrk")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed (apt-get install wrk).")
+    require_wrk()
     disable_telemetry()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
@@ -107,49 +63,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
 }
 
 
-@contextlib.contextmanager
-def start(name: str, work: Path, student: Path, teacher: Path) -> Iterator[Running]:
+def start(name: str, work: Path, student: Path, teacher: Path) -> contextlib.AbstractContextManager[Running]:
     """One service on a free port, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    home, how = work / name, COMMANDS[name]
-    home.mkdir()
-    if how:
-        address = ["--host", "127.0.0.1", "--port", str(port), "--working-dir", str(how["folder"])]
-        command = [sys.executable, "-m", "bentoml", "serve", *address, how["service"]]
-    else:
-        command = [sys.executable, str(SERVICES / "naive.py"), str(teacher), str(port)]
-    inherited = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    env = {
-        **inherited,
-        "BENTOML_HOME": str(home / "bentoml"),
-        "VITRINA_MODEL": str(teacher if name.startswith("teacher") else student),
-        "VITRINA_PREDICTIONS": str(home / "log"),
-        "VITRINA_WORKERS": how.get("workers", "1"),
-    }
-    with (home / "output.log").open("wb") as output:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
-    try:
-        await_ready(process, f"http://127.0.0.1:{port}/readyz", home / "output.log")
-        yield Running(psutil.Process(process.pid), port, time.perf_counter() - began)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Return when `url` answers.
-
-    Raises:
-        ServiceError: when the process ends first; its output is shown.
-    """
-    while process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):
-            return
-        time.sleep(0.02)
-    raise ServiceError(f"A service did not start:\n{log.read_text()}")
+    how, model = COMMANDS[name], teacher if name.startswith("teacher") else student
+    if not how:
+        port = free_port()
+        return launched([sys.executable, str(SERVICES / "naive.py"), str(teacher), str(port)], work / name, port)
+    settings = {"MODEL": model, "PREDICTIONS": work / name / "log", "WORKERS": how.get("workers", "1")}
+    return bentoml(how["folder"], how["service"], work / name, settings)
 
 
 def real_texts(work: Path) -> list[str]:
@@ -168,56 +89,20 @@ def real_texts(work: Path) -> list[str]:
 
 def script(work: Path, texts: list[str]) -> Path:
     """The Lua script by which wrk posts the texts one after the other, neighbours in no order."""
-    bodies = work / "bodies.jsonl"
     mixed = sorted(texts, key=lambda text: hash((len(text), text[::-1])))
-    bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in mixed if text.strip()))
-    path = work / "post.lua"
-    path.write_text(SCRIPT % bodies)
-    return path
+    return posts(work, "/classify", [{"text": text} for text in mixed if text.strip()])
 
 
 def measure(running: dict[str, Running], lua: Path, rounds: int, seconds: int) -> dict[str, list[Load]]:
     """Load the services in turn, `rounds` times; a short run first warms each."""
     for service in running.values():
-        load(service.port, lua, 1)
+        load(service.port, lua, 1, CONNECTIONS)
     loads: dict[str, list[Load]] = {name: [] for name in running}
     for _ in range(rounds):
         for name, service in running.items():
-            loads[name].append(load(service.port, lua, seconds))
+            loads[name].append(load(service.port, lua, seconds, CONNECTIONS))
             print(name, loads[name][-1], file=sys.stderr)
     return loads
-
-
-def load(port: int, lua: Path, seconds: int) -> Load:
-    """One run of wrk."""
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", "-s", str(lua)]
-    output = subprocess.run(
-        ["wrk", *options, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
-    ).stdout
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
-    failed = re.findall(r"(?:connect|read|write|timeout) (\d+)", output)
-    return Load(
-        rate=number(r"Requests/sec:\s+([\d.]+)", output),
-        median=milliseconds("50%", output),
-        p99=milliseconds("99%", output),
-        errors=(int(bad[1]) if bad else 0) + sum(map(int, failed)),
-    )
-
-
-def number(pattern: str, output: str) -> float:
-    """The number that `pattern` captures in wrk's output."""
-    found = re.search(pattern, output)
-    if found is None:
-        raise ServiceError(f"wrk said:\n{output}")
-    return float(found[1])
-
-
-def milliseconds(share: str, output: str) -> float:
-    """A quantile of wrk's latencies."""
-    found = re.search(rf"{re.escape(share)}\s+([\d.]+)(us|ms|s)\b", output)
-    if found is None:
-        raise ServiceError(f"wrk said:\n{output}")
-    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 def figures(
