@@ -61,5 +61,6 @@ def _require(family: str, needed: tuple[str, ...], given: Mapping[str, Path]) ->
     for name in needed:
         if name not in given:
             raise UsageError(f"{family} needs the table '{name}': give it as --table {name}=FILE.")
-        if not given[name].is_file():
-            raise UsageError(f"Table {name}: {given[name]} does not exist.")
+    for name, path in given.items():
+        if not path.is_file():
+            raise UsageError(f"Table {name}: {path} does not exist.")

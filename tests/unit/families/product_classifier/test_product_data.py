@@ -8,6 +8,7 @@ from vitrina.errors import DataError, UsageError
 from vitrina.families.product_classifier import data, targets
 from vitrina.families.product_classifier.configuration import Options
 from vitrina.families.product_classifier.heads import lay_out
+from vitrina.jobs import prepare
 
 
 def catalogue(folder, **changes):
@@ -140,3 +141,9 @@ def test_the_canonical_tables_are_examples_too(shop):
     products = data.read_examples(shop["catalogue"], "test")
     assert products["category"].nunique() == 4
     assert products["row_id"].tolist() == products["product_id"].tolist()
+
+
+def test_an_optional_table_that_is_given_must_exist(shop, tmp_path):
+    tables = {"catalogue": shop["catalogue"], "reviews": tmp_path / "none.parquet"}
+    with pytest.raises(UsageError, match="none.parquet does not exist"):
+        prepare("product_classifier", tables, tmp_path / "data", preset="smoke")
