@@ -51,6 +51,7 @@ from vitrina.settings import disable_telemetry, load_settings
 
 FAMILY = "product_embedder"
 FASHION_SPLITS = {"model.validation_fraction": 0.05, "model.test_fraction": 0.15}
+MATCHING = {"training.max_steps": 160, "training.eval_every": 80, "training.checkpoint_every": 80}
 SETS = ("walmart_amazon", "amazon_google", "abt_buy")
 CHOOSING = 0.08
 QUERIES = 2000
@@ -141,7 +142,7 @@ def matching(source: Path, work: Path) -> tuple[pd.DataFrame, pd.DataFrame, Path
     if not (work / "splits").exists():
         prepare(FAMILY, tables, work / "splits")
     if not (work / "base").exists():
-        train(FAMILY, work / "splits", work / "base", preset="base", overrides={"training.epochs": 2})
+        train(FAMILY, work / "splits", work / "base", preset="base", overrides=MATCHING)
     return pd.read_parquet(tables["catalogue"]), pd.read_parquet(tables["pairs"]), work / "base"
 
 

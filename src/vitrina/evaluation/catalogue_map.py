@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,30 +27,46 @@ PERPLEXITY = 30.0
 COMPONENTS = 50
 
 
-def catalogue_map(
-    vectors: np.ndarray, labels: Sequence[str | None], titles: Sequence[str], folder: Path, *, seed: int = 7
-) -> list[Path]:
-    """Write the map of up to `POINTS` products into `folder`; returns the picture and the page, which needs no network.
+class CatalogueMap:
+    """Up to `POINTS` products of a catalogue in the plane.
 
     Neighbours stay neighbours (t-SNE, van der Maaten and Hinton, 2008; from `FEWEST_FOR_NEIGHBOURS` products on),
     distances between groups say little.
-
-    Args:
-        vectors: (products, dimension).
-        labels: what colours a product, such as its category; None: unknown.
-        titles: shown when one points at a product.
     """
-    import pandas as pd
 
-    chosen = list(range(len(vectors)))
-    if len(vectors) > POINTS:
-        chosen = sorted(np.random.default_rng(seed).choice(len(vectors), POINTS, replace=False).tolist())
-    places = project(np.asarray(vectors, dtype=np.float32)[chosen], seed)
-    shown = _coloured([labels[i] or OTHER for i in chosen])
-    points = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "label": shown, "title": [titles[i] for i in chosen]})
-    _draw(points, folder / PNG)
-    _page(points, folder / HTML)
-    return [folder / PNG, folder / HTML]
+    def __init__(
+        self, vectors: np.ndarray, labels: Sequence[str | None], titles: Sequence[str], *, seed: int = 7
+    ) -> None:
+        """`vectors` (products, dimension); `labels` colour the products (None: unknown), `titles` name them."""
+        chosen = list(range(len(vectors)))
+        if len(vectors) > POINTS:
+            chosen = sorted(np.random.default_rng(seed).choice(len(vectors), POINTS, replace=False).tolist())
+        self._vectors = np.asarray(vectors, dtype=np.float32)[chosen]
+        self._labels = _coloured([labels[i] or OTHER for i in chosen])
+        self._titles = [titles[i] for i in chosen]
+        self._seed = seed
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """Columns x, y, label, title."""
+        import pandas as pd
+
+        places = project(self._vectors, self._seed)
+        return pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "label": self._labels, "title": self._titles})
+
+    def files(self) -> dict[str, Callable[[], bytes]]:
+        """The picture and the page by name, made when asked for; see `Evaluation.files`."""
+        return {PNG: lambda: _picture(self.points), HTML: lambda: _page(self.points)}
+
+
+def catalogue_map(
+    vectors: np.ndarray, labels: Sequence[str | None], titles: Sequence[str], folder: Path, *, seed: int = 7
+) -> list[Path]:
+    """Write the map into `folder`; returns the picture and the page, which needs no network. See `CatalogueMap`."""
+    files = CatalogueMap(vectors, labels, titles, seed=seed).files()
+    for name, content in files.items():
+        (folder / name).write_bytes(content())
+    return [folder / name for name in files]
 
 
 def project(vectors: np.ndarray, seed: int = 7) -> np.ndarray:
@@ -88,7 +106,7 @@ def _colours() -> list[str]:
     return [to_hex(palette(i)) for i in range(20) if i != 15]  # 15 is a grey
 
 
-def _draw(points: pd.DataFrame, path: Path) -> None:
+def _picture(points: pd.DataFrame) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -103,10 +121,12 @@ def _draw(points: pd.DataFrame, path: Path) -> None:
     axes.set_title(f"{len(points)} products, near where the model finds them alike")
     if len(points):
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=3, fontsize=9)
-    figure.savefig(path, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
 
 
-def _page(points: pd.DataFrame, path: Path) -> None:
+def _page(points: pd.DataFrame) -> bytes:
     from plotly.graph_objects import Figure, Scattergl
 
     figure = Figure()
@@ -127,4 +147,4 @@ def _page(points: pd.DataFrame, path: Path) -> None:
     figure.update_layout(template="plotly_white", legend={"itemsizing": "constant"}, height=800)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.write_html(path, include_plotlyjs=True, full_html=True)
+    return figure.to_html(include_plotlyjs=True, full_html=True).encode()

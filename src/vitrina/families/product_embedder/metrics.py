@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import numpy as np
 
+from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.contracts.products import Product
 from vitrina.errors import DataError
 from vitrina.evaluation import classification, ranking
+from vitrina.evaluation.catalogue_map import CatalogueMap
 from vitrina.evaluation.report import Evaluation
 from vitrina.families.layers.products import products_of
 from vitrina.families.product_embedder.retrieval import Query, evaluation_queries
@@ -62,7 +64,14 @@ def evaluate(predictor: Predictor, examples: pd.DataFrame) -> Evaluation:
     checks = _behaviour(embedder, products, vectors, queries)
     if checks:
         metrics["behaviour"] = float(np.mean([check["rate"] for check in checks]))
-    return Evaluation(metrics, rows, _slices(scores, queries, products), checks)
+    labels = [_top_level(product) for product in products]
+    files = CatalogueMap(vectors, labels, [product.title for product in products]).files()
+    return Evaluation(metrics, rows, _slices(scores, queries, products), checks, files)
+
+
+def _top_level(product: Product) -> str | None:
+    """The upper two levels of the category: a map with all leaves would be grey."""
+    return PATH_SEPARATOR.join(product.category.split(PATH_SEPARATOR)[:2]) if product.category else None
 
 
 def measure(asked: np.ndarray, vectors: np.ndarray, queries: Sequence[Query]) -> dict[str, np.ndarray]:

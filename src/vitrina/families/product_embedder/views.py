@@ -69,9 +69,10 @@ class TrainingPairs:
         for left, right, match in judged:
             for one, two in ((left, right), (right, left)):
                 (self.same if match else self.other).setdefault(one, set()).add(two)
-        # A matched product appears once more for every match: people's judgements are rare and worth it.
-        self.rows = [(number, NO_MATCH) for number in range(len(products))]
-        self.rows += [(right, left) for left, found in sorted(self.same.items()) for right in sorted(found)]
+        own = [(number, NO_MATCH) for number in range(len(products))]
+        asked = [(right, left) for left, found in sorted(self.same.items()) for right in sorted(found)]
+        # People's judgements are rare and worth most: they are repeated until they are about half of the rows.
+        self.rows = own + asked * max(1, round(len(own) / max(len(asked), 1)))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -97,6 +97,8 @@ def test_the_measure_while_training_is_the_one_of_the_evaluation(trained, prepar
     assert evaluated.rows["score"].between(0, 1).all()
     assert {check["check"] for check in evaluated.behaviour} == {"missing_price", "missing_category", "case"}
     assert next(check for check in evaluated.behaviour if check["check"] == "case")["rate"] == 1.0
+    assert set(evaluated.files) == {"catalogue_map.png", "catalogue_map.html"}
+    assert b"Shop" in evaluated.files["catalogue_map.html"]()
 
 
 def test_the_folder_holds_what_serving_needs(trained):
