@@ -94,8 +94,8 @@ class Service:
 
 @contextmanager
 def running(service: Service) -> Iterator[Service]:
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         service.kill()
