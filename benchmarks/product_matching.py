@@ -20,17 +20,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _results import figure, report
-from _retrieval import _encoded
+from _retrieval import minilm
 from product_retrieval import matching as trained_embedder
 
 from vitrina.artifacts import read_json
+from vitrina.contracts.products import Product
 from vitrina.data.splits import assign_splits
 from vitrina.errors import UsageError
 from vitrina.evaluation import calibration, matching
 from vitrina.families.layers.products import product_text, products_of
 from vitrina.families.product_embedder import serving as embedding
 from vitrina.families.product_reranker import serving
-from vitrina.families.product_reranker.reading import Idf, Pair, read_frame
+from vitrina.families.product_reranker.reading import SIDES, Idf, Pair, read_frame
 from vitrina.families.product_reranker.similarity import SIMILARITIES, similarities
 from vitrina.jobs import ingest, prepare, train
 from vitrina.settings import disable_telemetry, load_settings
@@ -164,7 +165,13 @@ def reranker_figures(name: str, rows: Rows, data: Path, model: Path) -> list[dic
             ditto_published_test=PUBLISHED[name],
         ),
         figure(
-            f"{name}_average_precision", float(average_precision_score(truth, served.scores)), "", "higher", **ranked
+            f"{name}_average_precision",
+            float(average_precision_score(truth, served.scores)),
+            "",
+            "higher",
+            None,
+            None,
+            **ranked,
         ),
         figure(f"{name}_calibration_error", calibration.expected_calibration_error(served.scores, truth), "", "lower"),
         figure(f"{name}_training", read_json(model / "metrics.json")["training"]["seconds"] / 60, "minutes", "lower"),
@@ -204,15 +211,16 @@ def difference(truth: np.ndarray, one: np.ndarray, other: np.ndarray) -> tuple[f
     return 100 * (matching.f1(truth, one) - matching.f1(truth, other)), (float(low), float(high))
 
 
-def embedder_figures(name: str, rows: Rows, predictor: Any) -> list[dict[str, Any]]:
+def embedder_figures(name: str, rows: Rows, predictor: embedding.EmbedderPredictor) -> list[dict[str, Any]]:
     """Cosine of two vectors and a threshold: trained embedder, untrained encoder, TF-IDF."""
-    sides = [products_of(_side(rows.frame, side)) for side in ("left", "right")]
-    texts = [[product_text(product) for product in side] for side in sides]
+    left, right = (Side.of(rows.frame, side) for side in SIDES)
     truth = rows.truth
+    vectors = (predictor.embed_products(side.products)[side.position] for side in (left, right))
+    texts = [[product_text(product) for product in side.products] for side in (left, right)]
     systems = {
-        "embedder": rows.decide(cosine(*(predictor.embed_products(side) for side in sides))),
-        "minilm": rows.decide(cosine(*(_encoded(side) for side in texts))),
-        "tfidf": rows.decide(tfidf(texts, rows)),
+        "embedder": rows.decide(np.multiply(*vectors).sum(1)),
+        "minilm": rows.decide(minilm(texts[1], texts[0])[left.position, right.position]),
+        "tfidf": rows.decide(tfidf(texts[0], texts[1])[left.position, right.position]),
     }
     found = {system: matching.f1(truth, each.decided) for system, each in systems.items()}
     bounds = matching.f1_interval(truth, systems["embedder"].decided)
@@ -224,24 +232,26 @@ def embedder_figures(name: str, rows: Rows, predictor: Any) -> list[dict[str, An
     ]
 
 
-def _side(frame: pd.DataFrame, side: str) -> pd.DataFrame:
-    own = frame[[name for name in frame if name.startswith(f"{side}_")]]
-    return own.rename(columns=lambda name: name.removeprefix(f"{side}_"))
+@dataclass(frozen=True)
+class Side:
+    """The distinct products of one side, and which of them each pair has."""
+
+    products: list[Product]
+    position: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, side: str) -> Side:
+        own = frame.filter(regex=f"^{side}_").rename(columns=lambda name: name.removeprefix(f"{side}_"))
+        position, _ = pd.factorize(own["product_id"])
+        return cls(products_of(own.drop_duplicates("product_id")), position)
 
 
-def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Of normalised vectors, row by row."""
-    return (left * right).sum(1)
-
-
-def tfidf(texts: list[list[str]], rows: Rows) -> np.ndarray:
-    """Cosine of the words' TF-IDF vectors, fitted on the chosen pairs."""
+def tfidf(left: list[str], right: list[str]) -> np.ndarray:
+    """Cosine of the words' TF-IDF vectors, (left, right)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)
-    vectorizer.fit([text for side in texts for text, chosen in zip(side, rows.chosen, strict=True) if chosen])
-    left, right = (vectorizer.transform(side) for side in texts)
-    return np.asarray(left.multiply(right).sum(1)).ravel()
+    vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True).fit([*left, *right])
+    return (vectorizer.transform(left) @ vectorizer.transform(right).T).toarray()
 
 
 def main() -> None:
