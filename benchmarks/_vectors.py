@@ -42,6 +42,7 @@ class Catalogue:
         self.names = products["productDisplayName"].tolist()
         path = products[["masterCategory", "subCategory", "articleType"]].agg(" > ".join, axis=1)
         self.categories = np.asarray(path.tolist(), dtype=object)
+        self.codes = np.unique(path.tolist(), return_inverse=True)[1]
         if not (cache / "names.npy").is_file():
             cache.mkdir(parents=True, exist_ok=True)
             np.save(cache / "names.npy", embed(self.names))
@@ -52,7 +53,8 @@ class Catalogue:
         _, axes = np.linalg.eigh(np.cov(embedded.T))
         self._points = (embedded @ axes[:, ::-1]).astype(np.float32)
         rng = np.random.default_rng(1)
-        self._rotations = [np.linalg.qr(rng.standard_normal((stop - start,) * 2))[0] for start, stop in BLOCKS]
+        squares = [rng.standard_normal((stop - start,) * 2) for start, stop in BLOCKS]
+        self._rotations = [np.linalg.qr(square)[0].astype(np.float32) for square in squares]
 
     def piece(self, number: int, rows: int = PIECE, dimension: int = DIMENSION) -> Piece:
         """Piece `number` of the catalogue; `dimension` cuts the vectors and normalises them again."""
@@ -60,16 +62,16 @@ class Catalogue:
         count, width = self._points.shape
         names = rng.integers(count, size=rows)
         other = self._near[names, rng.integers(self._near.shape[1], size=rows)]
-        share = rng.uniform(0, 0.5, (rows, 1))
+        share = rng.uniform(0, 0.5, (rows, 1)).astype(np.float32)
         one, two = rng.integers(count, size=(2, rows))
         way = self._points[one] - self._points[two]
         way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
-        vectors = rng.standard_normal((rows, DIMENSION)) * 0.1 / np.sqrt(DIMENSION)
+        vectors = rng.standard_normal((rows, DIMENSION), np.float32) * np.float32(0.1 / np.sqrt(DIMENSION))
         vectors[:, :width] += (1 - share) * self._points[names] + share * self._points[other]
-        vectors[:, :width] += rng.uniform(0.1, 0.4, (rows, 1)) * way
+        vectors[:, :width] += rng.uniform(0.1, 0.4, (rows, 1)).astype(np.float32) * way
         for (start, stop), rotation in zip(BLOCKS, self._rotations, strict=True):
             vectors[:, start:stop] = vectors[:, start:stop] @ rotation
-        vectors = vectors[:, :dimension].astype(np.float32)
+        vectors = vectors[:, :dimension]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return Piece(vectors, names, np.round(rng.lognormal(3.5, 0.8, rows), 2))
 
@@ -79,21 +81,27 @@ class Catalogue:
             yield self.piece(number, min(PIECE, rows - number * PIECE), dimension)
 
 
-def exact(catalogue: Catalogue, rows: int, queries: Piece, k: int, within: bool) -> np.ndarray:
-    """(queries, k) row numbers of the nearest products, -1 where there is none; `within`: of the query's category."""
-    best = np.full((len(queries.vectors), k), -2.0, np.float32)
-    found = np.full((len(queries.vectors), k), -1, np.int64)
-    asked = catalogue.categories[queries.names]
-    for number, piece in enumerate(catalogue.pieces(rows, queries.vectors.shape[1])):
+def exact(catalogue: Catalogue, rows: int, queries: Piece, k: int) -> list[np.ndarray]:
+    """(queries, k) row numbers of the truly nearest products: of all, and of those of the query's category.
+
+    Where a category has fewer products, -1 fills the row.
+    """
+    asked, dimension = catalogue.codes[queries.names], queries.vectors.shape[1]
+    best = [(np.full((len(asked), k), -2.0, np.float32), np.full((len(asked), k), -1)) for _ in range(2)]
+    for number, piece in enumerate(catalogue.pieces(rows, dimension)):
         scores = queries.vectors @ piece.vectors.T
-        if within:
-            scores[asked[:, None] != catalogue.categories[piece.names][None]] = -2
-        top = np.argpartition(-scores, k, axis=1)[:, :k]
-        best = np.concatenate([best, np.take_along_axis(scores, top, 1)], axis=1)
-        found = np.concatenate([found, top + number * PIECE], axis=1)
-        order = np.argsort(-best, axis=1)[:, :k]
-        best, found = np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
-    return np.where(best > -2, found, -1)
+        within = np.where(asked[:, None] == catalogue.codes[piece.names], scores, np.float32(-2))
+        best = [_better(*old, new, number * PIECE) for old, new in zip(best, (scores, within), strict=True)]
+    return [np.where(scores > -2, found, -1) for scores, found in best]
+
+
+def _better(best: np.ndarray, found: np.ndarray, scores: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    k = best.shape[1]
+    top = np.argpartition(scores, -k, axis=1)[:, -k:]
+    best = np.concatenate([best, np.take_along_axis(scores, top, 1)], axis=1)
+    found = np.concatenate([found, top + first], axis=1)
+    order = np.argsort(-best, axis=1)[:, :k]
+    return np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
 
 
 def _products() -> pd.DataFrame:

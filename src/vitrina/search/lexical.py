@@ -16,13 +16,19 @@ import numpy as np
 
 from vitrina.text.ngrams import NgramHasher
 
-K1 = 1.2
-B = 0.5
-"""Titles differ little in length: less correction than the usual 0.75."""
+K1, B = 0.6, 0.4
+"""Titles say a word once and differ little in length; chosen, with the n-grams' sizes, on training products."""
 
+SIZES = (2, 4)
 TOKENS, OFFSETS, DOCS, COUNTS, LENGTHS = (f"{name}.npy" for name in ("tokens", "offsets", "docs", "counts", "lengths"))
 MOST_TOKENS = 2000
 """Of a text; some 150 words."""
+
+BUDGET = 500_000
+"""Postings that finding candidates may read: beyond it frequent n-grams, which tell little, only rank them."""
+
+Weights = Mapping[int, float]
+"""Token → inverse document frequency × count in the query."""
 
 Postings = tuple[np.ndarray, np.ndarray]
 """Tokens uint32 and their rows uint32, one pair an occurrence, rows ascending."""
@@ -30,7 +36,7 @@ Postings = tuple[np.ndarray, np.ndarray]
 
 @cache
 def _hasher() -> NgramHasher:
-    return NgramHasher(2**32 - 1, sizes=(3, 4), limit=MOST_TOKENS)
+    return NgramHasher(2**32 - 1, sizes=SIZES, limit=MOST_TOKENS)
 
 
 def analyse(text: str) -> list[int]:
@@ -97,15 +103,33 @@ class Lexicon:
             return slice(0, 0)
         return slice(int(self.offsets[place]), int(self.offsets[place + 1]))
 
-    def scores(self, weights: Mapping[int, float], average: float) -> np.ndarray:
-        """(rows,) float32 BM25 of every row; `weights`: token → inverse document frequency × count in the query."""
+    def scores(self, weights: Weights, average: float) -> np.ndarray:
+        """(rows,) float32 BM25 of every row; `average`: mean length of the rows of the whole index, in tokens."""
         scores = np.zeros(len(self.lengths), np.float32)
-        norms = (K1 * (1 - B) + K1 * B / max(average, 1e-9) * self.lengths).astype(np.float32)
+        norms = _norms(self.lengths, average)
         for token, weight in weights.items():
             place = self.slice(token)
             docs, counts = self.docs[place], self.counts[place].astype(np.float32)
             scores[docs] += np.float32(weight * (K1 + 1)) * counts / (counts + norms[docs])
         return scores
+
+    def scores_of(self, rows: np.ndarray, weights: Weights, average: float) -> np.ndarray:
+        """BM25 of some rows, looked up in the postings: cheap where tokens are frequent and rows few."""
+        scores = np.zeros(len(rows), np.float32)
+        norms = _norms(self.lengths[rows], average)
+        for token, weight in weights.items():
+            place = self.slice(token)
+            docs = self.docs[place]
+            if len(docs) == 0:
+                continue
+            at = np.minimum(np.searchsorted(docs, rows.astype(np.uint32)), len(docs) - 1)
+            counts = np.where(docs[at] == rows, self.counts[place][at], 0).astype(np.float32)
+            scores += np.float32(weight * (K1 + 1)) * counts / (counts + norms)
+        return scores
+
+
+def _norms(lengths: np.ndarray, average: float) -> np.ndarray:
+    return (K1 * (1 - B) + K1 * B / max(average, 1e-9) * lengths).astype(np.float32)
 
 
 def query_weights(text: str, rows: int, frequencies: Callable[[list[int]], Sequence[int]]) -> dict[int, float]:
@@ -124,13 +148,42 @@ def query_weights(text: str, rows: int, frequencies: Callable[[list[int]], Seque
     }
 
 
+class Query:
+    """A text asked of segments, with the statistics of all of them."""
+
+    def __init__(self, text: str, lexicons: Sequence[Lexicon]) -> None:
+        self._lexicons = lexicons
+        rows = sum(len(lexicon.lengths) for lexicon in lexicons)
+        self._average = sum(float(lexicon.lengths.sum()) for lexicon in lexicons) / max(rows, 1)
+        self._frequencies: dict[int, int] = {}
+        self._weights = query_weights(text, rows, self._count)
+
+    def scores(self) -> list[np.ndarray]:
+        """BM25 (Robertson and Zaragoza, 2009) of every row of every segment."""
+        return [lexicon.scores(self._weights, self._average) for lexicon in self._lexicons]
+
+    def scores_of(self, segment: int, rows: np.ndarray) -> np.ndarray:
+        """BM25 of some rows of one segment."""
+        return self._lexicons[segment].scores_of(rows, self._weights, self._average)
+
+    def promising(self) -> list[np.ndarray]:
+        """Scores of every row of every segment by the rarest tokens alone, as many as `BUDGET` postings allow."""
+        rare: dict[int, float] = {}
+        spent = 0
+        for token in sorted(self._weights, key=self._frequencies.__getitem__):
+            spent += self._frequencies[token]
+            if rare and spent > BUDGET:
+                break
+            rare[token] = self._weights[token]
+        return [lexicon.scores(rare, self._average) for lexicon in self._lexicons]
+
+    def _count(self, tokens: list[int]) -> list[int]:
+        for token in tokens:
+            places = [lexicon.slice(token) for lexicon in self._lexicons]
+            self._frequencies[token] = sum(place.stop - place.start for place in places)
+        return [self._frequencies[token] for token in tokens]
+
+
 def bm25(text: str, lexicons: Sequence[Lexicon]) -> list[np.ndarray]:
-    """BM25 (Robertson and Zaragoza, 2009) of every row of every segment, with the statistics of all segments."""
-    rows = sum(len(lexicon.lengths) for lexicon in lexicons)
-    average = sum(float(lexicon.lengths.sum()) for lexicon in lexicons) / max(rows, 1)
-
-    def frequencies(tokens: list[int]) -> list[int]:
-        return [sum(each.slice(token).stop - each.slice(token).start for each in lexicons) for token in tokens]
-
-    weights = query_weights(text, rows, frequencies)
-    return [lexicon.scores(weights, average) for lexicon in lexicons]
+    """BM25 of every row of every segment, with the statistics of all segments."""
+    return Query(text, lexicons).scores()

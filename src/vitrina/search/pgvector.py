@@ -36,7 +36,7 @@ from vitrina.search.engine import (
 from vitrina.search.fusion import fused, top
 from vitrina.search.lexical import K1, B, query_weights
 from vitrina.search.pgvector_schema import Condition, Location
-from vitrina.search.ranking import POOL
+from vitrina.search.ranking import FINALISTS, POOL
 
 ENGINE = "pgvector"
 EFFORT = 200
@@ -151,7 +151,7 @@ class PgvectorIndex:
     def _by_both(self, cursor: Any, text: str, query: np.ndarray, k: int, condition: Condition) -> Scores:
         """The best of what either side proposes, each candidate scored by both."""
         near = self._by_vector(cursor, query, max(k, POOL), condition)
-        worded = self._by_words(cursor, text, max(k, POOL), condition)
+        worded = self._by_words(cursor, text, max(k, FINALISTS), condition)
         best = max(worded.values(), default=0.0)
         rows = sorted({*near, *worded})
         among = Condition(sql.SQL("row = ANY(%s)"), [rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +10,15 @@ import numpy as np
 
 from vitrina.search.engine import Filters, Hit
 from vitrina.search.fusion import fused, top
-from vitrina.search.lexical import bm25
+from vitrina.search.lexical import Query
 from vitrina.search.manifest import Manifest
 from vitrina.search.segment import Segment
 
 POOL = 100
-"""Candidates that each side proposes to a hybrid search, at least."""
+"""Candidates that the vectors propose to a hybrid search, at least."""
+
+FINALISTS = 500
+"""Candidates that the letters propose, at least."""
 
 Ranking = tuple[np.ndarray, np.ndarray]
 """Row numbers, counted through all segments, and their scores; best first."""
@@ -57,41 +60,42 @@ def by_vector(snapshot: Snapshot, query: np.ndarray, k: int, passing: Passing) -
 
 def by_words(snapshot: Snapshot, text: str, k: int, passing: Passing) -> Ranking:
     """The rows that match a text; only those with a word or n-gram in common."""
-    scores = _lexical(snapshot, text, passing)
-    order = top(scores, k)
-    order = order[scores[order] > 0]
-    return order, scores[order]
-
-
-def by_both(snapshot: Snapshot, text: str, query: np.ndarray, k: int, passing: Passing) -> Ranking:
-    """The best of what either side proposes, each candidate scored by both."""
-    lexical = _lexical(snapshot, text, passing)
-    worded = top(lexical, max(k, POOL))
-    near, _ = by_vector(snapshot, query, max(k, POOL), passing)
-    rows = np.union1d(worded[lexical[worded] > 0], near)
-    scores = fused(_cosines(snapshot, query, rows), lexical[rows], lexical.max(initial=0))
+    query = Query(text, [segment.lexicon for segment in snapshot.segments])
+    rows = _worded(query, max(k, FINALISTS), passing)
+    scores = _of_rows(snapshot, rows, query.scores_of)
     order = top(scores, k)
     return rows[order], scores[order]
 
 
-def _lexical(snapshot: Snapshot, text: str, passing: Passing) -> np.ndarray:
-    """BM25 of all rows; 0 where a row does not pass."""
-    scores = bm25(text, [segment.lexicon for segment in snapshot.segments])
+def by_both(snapshot: Snapshot, text: str, vector: np.ndarray, k: int, passing: Passing) -> Ranking:
+    """The best of what either side proposes, each candidate scored by both."""
+    query = Query(text, [segment.lexicon for segment in snapshot.segments])
+    worded = _worded(query, max(k, FINALISTS), passing)
+    near, _ = by_vector(snapshot, vector, max(k, POOL), passing)
+    rows = np.union1d(worded, near)
+    lexical = _of_rows(snapshot, rows, query.scores_of)
+    cosines = _of_rows(snapshot, rows, lambda place, own: snapshot.segments[place].vectors.scores(vector, own))
+    scores = fused(cosines, lexical, lexical.max(initial=0))
+    order = top(scores, k)
+    return rows[order], scores[order]
+
+
+def _worded(query: Query, count: int, passing: Passing) -> np.ndarray:
+    """The row numbers of about the best matches, ascending."""
+    scores = query.promising()
     for each, mask in zip(scores, passing, strict=True):
         if mask is not None:
             each[~mask] = 0
-    return np.concatenate(scores)
+    whole = np.concatenate(scores)
+    rows = top(whole, count)
+    return np.sort(rows[whole[rows] > 0])
 
 
-def _cosines(snapshot: Snapshot, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Cosines of ascending row numbers."""
+def _of_rows(snapshot: Snapshot, rows: np.ndarray, score: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Scores of ascending row numbers; `score` is given a segment's number and its own rows."""
     parts = np.split(rows, np.searchsorted(rows, snapshot.offsets[1:-1]))
-    return np.concatenate(
-        [
-            segment.vectors.scores(query, part - first)
-            for segment, part, first in zip(snapshot.segments, parts, snapshot.offsets, strict=False)
-        ]
-    )
+    firsts = snapshot.offsets[:-1]
+    return np.concatenate([score(place, part - firsts[place]) for place, part in enumerate(parts)])
 
 
 def _both(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:

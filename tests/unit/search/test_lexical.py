@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vitrina.search.lexical import K1, B, Lexicon, analyse, bm25, postings
+from vitrina.search.lexical import K1, B, Lexicon, Query, analyse, bm25, postings
 
 TITLES = [
     "Nike Men Running Shoes",
@@ -57,6 +57,23 @@ def test_segments_share_their_statistics():
 def test_a_query_that_matches_nothing_or_says_nothing_scores_zero():
     for query in ("qqqq", "", "!!!"):
         assert not bm25(query, [lexicon(TITLES)])[0].any()
+
+
+def test_scores_of_some_rows_are_those_of_all():
+    lexicons = [lexicon(TITLES[:4]), lexicon(TITLES[4:])]
+    query = Query("running shoes for men truck 501", lexicons)
+    for place, whole in enumerate(query.scores()):
+        rows = np.arange(len(whole))[::2]
+        np.testing.assert_allclose(query.scores_of(place, rows), whole[rows], rtol=1e-6)
+
+
+def test_with_a_small_budget_the_rarest_tokens_propose(monkeypatch):
+    made = lexicon([f"shirt number {number}" for number in range(50)] + ["shirt zebra"])
+    monkeypatch.setattr("vitrina.search.lexical.BUDGET", 10)
+    (scores,) = Query("shirt zebra", [made]).promising()
+    assert np.flatnonzero(scores).tolist() == [50]
+    monkeypatch.setattr("vitrina.search.lexical.BUDGET", 10**6)
+    np.testing.assert_allclose(Query("shirt zebra", [made]).promising(), bm25("shirt zebra", [made]), rtol=1e-5)
 
 
 def test_written_postings_read_back_the_same(tmp_path):
