@@ -140,12 +140,16 @@ def _save(
 
 
 def _measure(spec: FamilySpec, data: Path, folder: Path) -> Evaluation:
-    """Evaluate the exported model on the validation rows, and keep its answers as the drift reference."""
+    """Evaluate the exported model on the validation rows, and keep answers as the drift reference.
+
+    The reference answers the rows of `reference.parquet`, where `prepare` wrote one, else the validation rows.
+    """
     examples = spec.data.read_examples(data, "validation")
     predictor = spec.serving.load(folder)
+    like_traffic = spec.data.read_examples(data, "reference") if (data / REFERENCE).is_file() else examples
     # Traffic has what a prediction needs; rows that only teach something else (reviews beside products) do not.
-    asked = examples.dropna(subset=[column for column in spec.inputs if column in examples])
-    asked = examples if asked.empty else asked
+    asked = like_traffic.dropna(subset=[column for column in spec.inputs if column in like_traffic])
+    asked = like_traffic if asked.empty else asked
     reference = predictor.predict_frame(asked)
     for column in (*spec.inputs, *spec.optional_inputs):  # a reference row is also an example of what the model takes
         if column not in reference and column in asked:

@@ -65,7 +65,10 @@ class DataModule(Protocol):
     """`data.py` of a family."""
 
     def prepare(self, tables: Mapping[str, Path], output: Path, options: BaseModel, seed: int) -> None:
-        """Write `train.parquet`, `validation.parquet`, `test.parquet` and what else training needs into `output`."""
+        """Write `train.parquet`, `validation.parquet`, `test.parquet` and what else training needs into `output`.
+
+        `reference.parquet`, where it is written, has the rows that traffic is compared with; default: validation.
+        """
 
     def read_examples(self, path: Path, split: str) -> pd.DataFrame:
         """The examples of a prepared folder's split, or of one file (CSV, JSON lines, Parquet); has `row_id`."""

@@ -47,7 +47,7 @@ class TextSource:
 
 
 class ImageSource:
-    """Images at twice the encoder's resolution; `draw` gives `pixels` float32 (rows, channels, s, s).
+    """Images as uint8; `draw` gives `pixels` float32 0–1 (rows, channels, side, side).
 
     With `options` classes are multiplied for training: orientations, invented characters, deformation.
     """
@@ -73,10 +73,8 @@ class ImageSource:
         if made_up:
             drawn = rng.choice(len(self.invented), made_up, False)
             found += [self.invented[place][_take(np.arange(DRAWN), examples, rng)] for place in drawn]
-        doubled = torch.from_numpy(np.concatenate(found)).float() / 255
-        if self.variation:
-            doubled = drawings.varied(doubled, self.variation)
-        return {"pixels": torch.nn.functional.avg_pool2d(doubled, 2)}
+        pixels = torch.from_numpy(np.concatenate(found)).float() / 255
+        return {"pixels": drawings.varied(pixels, self.variation)}
 
     def _found(self, place: int, examples: int, rng: np.random.Generator) -> np.ndarray:
         """Rows of a class in one of its orientations."""
@@ -139,5 +137,5 @@ class Collator:
 
 
 def pictures(texts: Sequence[str], options: ImageOptions) -> np.ndarray:
-    """Images of base64 texts, at twice the encoder's resolution: uint8 (rows, channels, 2s, 2s)."""
+    """Images of base64 texts: uint8 (rows, channels, side, side)."""
     return np.stack([images.read(images.decoded(text), options.side, options.drawings) for text in texts])

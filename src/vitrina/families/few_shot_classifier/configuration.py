@@ -15,9 +15,9 @@ class ImageOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    side: int = Field(28, ge=16, le=224, description="Pixels a side that the encoder reads.")
+    side: int = Field(56, ge=16, le=224, multiple_of=4, description="Pixels a side that the encoder reads.")
     drawings: bool = Field(True, description="Dark strokes on light paper: grey, inverted, cut to the ink.")
-    widths: tuple[int, ...] = Field((32, 64, 128, 256), min_length=2, description="Channels of the convolutions.")
+    widths: tuple[int, ...] = Field((64, 128, 256), min_length=1, description="Channels of the convolutions.")
     embedding: int = Field(256, ge=8, description="Width of the embedding.")
     variation: float = Field(1.0, ge=0, description="Random deformation of every training image; 0: none.")
     orientations: bool = Field(True, description="Training classes rotated and mirrored count as classes of their own.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ["row_id", "text", "label", "parent", "language"]
+REFERENCE_ROWS = 1000
 LEAST_CLASSES = 2
 LEAST_ROWS = 2
 """An episode needs two classes, and of each class a row to learn from and one to ask."""
@@ -46,6 +47,9 @@ def prepare(tables: Mapping[str, Path], output: Path, options: BaseModel, seed: 
     for name in SPLITS:
         part = rows.loc[rows["split"] == name, COLUMNS]
         part.reset_index(drop=True).to_parquet(output / f"{name}.parquet", index=False)
+    # Callers bring classes of every kind: the validation classes alone would not look like traffic.
+    known = rows.loc[rows["split"] != "test", COLUMNS].head(REFERENCE_ROWS)
+    known.reset_index(drop=True).to_parquet(output / "reference.parquet", index=False)
 
 
 def _read(tables: Mapping[str, Path], options: Options) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def encoded(content: bytes) -> str:
 
 
 def read(content: bytes, side: int, drawing: bool) -> np.ndarray:
-    """One PNG or JPEG at twice the encoder's resolution: uint8 (channels, 2 * side, 2 * side).
+    """One PNG or JPEG at the encoder's resolution: uint8 (channels, side, side).
 
     A drawing becomes one channel of ink (high) cut to what is drawn; a photo three channels, cut to its middle square.
 
@@ -55,8 +55,8 @@ def read(content: bytes, side: int, drawing: bool) -> np.ndarray:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's many ways to say no
         raise DataError("An image must be a PNG or JPEG file; this cannot be read as one.") from error
     if drawing:
-        return framed(np.asarray(plain), 2 * side)[None]
-    square = ImageOps.fit(plain, (2 * side, 2 * side))
+        return framed(np.asarray(plain), side)[None]
+    square = ImageOps.fit(plain, (side, side))
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
@@ -91,7 +91,5 @@ def png(image: np.ndarray) -> bytes:
 
 
 def pixels(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """What the encoder reads: uint8 (images, channels, 2s, 2s) → float32 0–1 (images, channels, s, s)."""
-    doubled = np.asarray(images, dtype=np.float32) / 255
-    count, channels, height, width = doubled.shape
-    return doubled.reshape(count, channels, height // 2, 2, width // 2, 2).mean((3, 5))
+    """What the encoder reads: uint8 (images, channels, side, side) → float32 0–1."""
+    return np.asarray(images, dtype=np.float32) / 255

@@ -76,17 +76,17 @@ def pictures() -> np.ndarray:
 
 def test_orientations_are_classes_of_their_own(source: TextSource) -> None:
     plain = ImageSource(pictures(), [np.arange(3), np.arange(3, 6)])
-    options = ImageOptions(side=16, orientations=True, variation=0.0)
+    options = ImageOptions(side=32, orientations=True, variation=0.0)
     turned = ImageSource(pictures(), [np.arange(3), np.arange(3, 6)], options)
     assert (plain.classes(), turned.classes()) == (2, 16)
     drawn = turned.draw(16, 2, np.random.default_rng(0))["pixels"]
-    assert drawn.shape == (32, 1, 16, 16)
-    corners = {tuple((image[0][[0, 0, -1, -1], [0, -1, 0, -1]] > image[0, 8, 8]).tolist()) for image in drawn}
+    assert drawn.shape == (32, 1, 32, 32)
+    corners = {tuple((image[0][[0, 0, -1, -1], [0, -1, 0, -1]] > image[0, 16, 16]).tolist()) for image in drawn}
     assert len(corners) == 4  # the bright corner is in all four
 
 
 def test_variation_is_for_training_only_and_follows_the_seed() -> None:
-    options = ImageOptions(side=16, orientations=False, variation=1.0)
+    options = ImageOptions(side=32, orientations=False, variation=1.0)
     training, validation = (
         ImageSource(pictures(), [np.arange(6)] * 2, options),
         ImageSource(pictures(), [np.arange(6)] * 2),
@@ -103,7 +103,7 @@ def test_variation_is_for_training_only_and_follows_the_seed() -> None:
 
 def test_invented_characters_take_their_share_of_an_episode() -> None:
     blank = np.zeros((4, 1, 32, 32), dtype=np.uint8)
-    options = ImageOptions(side=16, orientations=False, variation=0.0, invented=6, invented_share=0.5)
+    options = ImageOptions(side=32, orientations=False, variation=0.0, invented=6, invented_share=0.5)
     drawn = ImageSource(blank, [np.arange(2), np.arange(2, 4)], options).draw(4, 2, np.random.default_rng(0))["pixels"]
     assert (drawn.flatten(1).amax(1) > 0).tolist() == [False] * 4 + [True] * 4
 

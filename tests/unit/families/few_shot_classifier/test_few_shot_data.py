@@ -27,6 +27,13 @@ def test_no_class_is_in_two_splits_and_out_of_scope_is_no_class(tmp_path: Path) 
     assert min(len(part) for part in found.values()) >= 2
 
 
+def test_the_drift_reference_has_every_class_but_those_of_the_test(tmp_path: Path) -> None:
+    prepare(FAMILY, {"messages": messages(tmp_path / "m.parquet")}, tmp_path / "out")
+    reference = set(read_examples(tmp_path / "out", "reference")["label"])
+    found = classes(tmp_path / "out")
+    assert reference == found["train"] | found["validation"]
+
+
 def test_a_class_held_out_stays_held_out_when_rows_and_classes_are_added(tmp_path: Path) -> None:
     table = messages(tmp_path / "m.parquet")
     rows = pd.read_parquet(table)

@@ -109,6 +109,7 @@ def test_offline_predictions_choose_among_the_reference_classes(folder: Path, tm
     assert set(result["label"]) <= known
     reference = pd.read_parquet(folder / "reference.parquet")
     spec = catalog.get(FAMILY)
+    assert len(reference) > len(pd.read_parquet(folder.parent / "splits" / "validation.parquet"))
     assert {*spec.monitored.categorical, *spec.monitored.numerical, spec.monitored.text, "embedding"} <= set(reference)
 
 
