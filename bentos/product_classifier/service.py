@@ -60,6 +60,7 @@ def build() -> ModelService:
     workers=WORKERS,
     traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
     image=image,
+    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
