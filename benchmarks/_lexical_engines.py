@@ -24,8 +24,9 @@ def shipped(texts: Sequence[str], folder: Path) -> Search:
 
     def search(text: str) -> list[int]:
         query = Query(text, [lexicon])
-        rows = top(query.promising()[0], FINALISTS)
-        return rows[top(query.scores_of(0, rows), K)].tolist()
+        (scores,), complete = query.promising()
+        rows = top(scores, FINALISTS)
+        return rows[top(scores[rows] if complete else query.scores_of(0, rows), K)].tolist()
 
     return search
 

@@ -64,8 +64,8 @@ class Lexicon:
     @classmethod
     def open(cls, folder: Path) -> Lexicon:
         """The postings of a segment's folder, memory-mapped; what every query reads is in memory."""
-        mapped = {name: np.load(folder / name, mmap_mode="r") for name in (TOKENS, OFFSETS, DOCS, COUNTS)}
-        return cls(*mapped.values(), np.load(folder / LENGTHS))
+        mapped = [np.load(folder / name, mmap_mode="r") for name in (TOKENS, OFFSETS, DOCS, COUNTS)]
+        return cls(*map(np.asarray, mapped), np.load(folder / LENGTHS))
 
     @classmethod
     def of(cls, parts: Iterable[Postings], rows: int) -> Lexicon:
@@ -109,7 +109,7 @@ class Lexicon:
         norms = _norms(self.lengths, average)
         for token, weight in weights.items():
             place = self.slice(token)
-            docs, counts = self.docs[place], self.counts[place].astype(np.float32)
+            docs, counts = self.docs[place].astype(np.intp), self.counts[place].astype(np.float32)
             scores[docs] += np.float32(weight * (K1 + 1)) * counts / (counts + norms[docs])
         return scores
 
@@ -166,8 +166,8 @@ class Query:
         """BM25 of some rows of one segment."""
         return self._lexicons[segment].scores_of(rows, self._weights, self._average)
 
-    def promising(self) -> list[np.ndarray]:
-        """Scores of every row of every segment by the rarest tokens alone, as many as `BUDGET` postings allow."""
+    def promising(self) -> tuple[list[np.ndarray], bool]:
+        """Scores of every row by the rarest tokens, as many as `BUDGET` postings allow; and whether these are all."""
         rare: dict[int, float] = {}
         spent = 0
         for token in sorted(self._weights, key=self._frequencies.__getitem__):
@@ -175,7 +175,8 @@ class Query:
             if rare and spent > BUDGET:
                 break
             rare[token] = self._weights[token]
-        return [lexicon.scores(rare, self._average) for lexicon in self._lexicons]
+        scores = [lexicon.scores(rare, self._average) for lexicon in self._lexicons]
+        return scores, len(rare) == len(self._weights)
 
     def _count(self, tokens: list[int]) -> list[int]:
         for token in tokens:

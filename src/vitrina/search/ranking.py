@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -60,35 +61,32 @@ def by_vector(snapshot: Snapshot, query: np.ndarray, k: int, passing: Passing) -
 
 def by_words(snapshot: Snapshot, text: str, k: int, passing: Passing) -> Ranking:
     """The rows that match a text; only those with a word or n-gram in common."""
-    query = Query(text, [segment.lexicon for segment in snapshot.segments])
-    rows = _worded(query, max(k, FINALISTS), passing)
-    scores = _of_rows(snapshot, rows, query.scores_of)
+    rows, scores = _worded(snapshot, text, max(k, FINALISTS), passing)
     order = top(scores, k)
+    order = order[scores[order] > 0]
     return rows[order], scores[order]
 
 
 def by_both(snapshot: Snapshot, text: str, vector: np.ndarray, k: int, passing: Passing) -> Ranking:
     """The best of what either side proposes, each candidate scored by both."""
-    query = Query(text, [segment.lexicon for segment in snapshot.segments])
-    worded = _worded(query, max(k, FINALISTS), passing)
     near, _ = by_vector(snapshot, vector, max(k, POOL), passing)
-    rows = np.union1d(worded, near)
-    lexical = _of_rows(snapshot, rows, query.scores_of)
+    rows, lexical = _worded(snapshot, text, max(k, FINALISTS), passing, near)
     cosines = _of_rows(snapshot, rows, lambda place, own: snapshot.segments[place].vectors.scores(vector, own))
     scores = fused(cosines, lexical, lexical.max(initial=0))
     order = top(scores, k)
     return rows[order], scores[order]
 
 
-def _worded(query: Query, count: int, passing: Passing) -> np.ndarray:
-    """The row numbers of about the best matches, ascending."""
-    scores = query.promising()
-    for each, mask in zip(scores, passing, strict=True):
-        if mask is not None:
-            each[~mask] = 0
-    whole = np.concatenate(scores)
-    rows = top(whole, count)
-    return np.sort(rows[whole[rows] > 0])
+def _worded(snapshot: Snapshot, text: str, count: int, passing: Passing, others: Any = ()) -> Ranking:
+    """About the `count` best matches and the rows `others`, by BM25; in the order of the rows."""
+    query = Query(text, [segment.lexicon for segment in snapshot.segments])
+    proposed, complete = query.promising()
+    whole = np.concatenate(proposed)
+    allowed = [each if mask is None else np.where(mask, each, 0) for each, mask in zip(proposed, passing, strict=True)]
+    found = np.concatenate(allowed)
+    best = top(found, count)
+    rows = np.union1d(best[found[best] > 0], np.asarray(others, dtype=np.int64))
+    return rows, whole[rows] if complete else _of_rows(snapshot, rows, query.scores_of)
 
 
 def _of_rows(snapshot: Snapshot, rows: np.ndarray, score: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:

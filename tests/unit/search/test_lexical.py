@@ -70,10 +70,13 @@ def test_scores_of_some_rows_are_those_of_all():
 def test_with_a_small_budget_the_rarest_tokens_propose(monkeypatch):
     made = lexicon([f"shirt number {number}" for number in range(50)] + ["shirt zebra"])
     monkeypatch.setattr("vitrina.search.lexical.BUDGET", 10)
-    (scores,) = Query("shirt zebra", [made]).promising()
+    (scores,), complete = Query("shirt zebra", [made]).promising()
     assert np.flatnonzero(scores).tolist() == [50]
+    assert not complete
     monkeypatch.setattr("vitrina.search.lexical.BUDGET", 10**6)
-    np.testing.assert_allclose(Query("shirt zebra", [made]).promising(), bm25("shirt zebra", [made]), rtol=1e-5)
+    scores, complete = Query("shirt zebra", [made]).promising()
+    assert complete
+    np.testing.assert_allclose(scores, bm25("shirt zebra", [made]), rtol=1e-5)
 
 
 def test_written_postings_read_back_the_same(tmp_path):

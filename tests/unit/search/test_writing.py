@@ -198,3 +198,16 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, shop: Shop, m
     with pytest.raises(ArtifactError, match="No space left on device. Nothing was changed"):
         open_index(tmp_path).add([shop.entries(range(5, 9))])
     assert open_index(tmp_path, verify=True).facts.rows == 5
+
+
+def test_a_budget_that_frequent_tokens_exceed_changes_no_answer(tmp_path, shop: Shop, query, monkeypatch):
+    build(tmp_path, shop.entries(range(800)))
+    index = open_index(tmp_path)
+    index.add([shop.entries(range(800, 850))])
+    asked = [("blue pollo modle 46", None), ("whit shoe 844", query)]
+    expected = [index.search(text, vector, k=3) for text, vector in asked]
+    monkeypatch.setattr("vitrina.search.lexical.BUDGET", 100)
+    for (text, vector), hits in zip(asked, expected, strict=True):
+        found = index.search(text, vector, k=3)
+        assert ids(found) == ids(hits)
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in hits], rel=1e-4)
