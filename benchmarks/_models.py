@@ -45,7 +45,10 @@ def untrained(
 def untrained_embedder(
     folder: Path, products: Sequence[Product], shape: tuple[int, int] = TEACHER, **settings: Any
 ) -> Path:
-    """Write a whole product embedder's folder with random weights: an encoder of `shape`; `settings` as in a preset."""
+    """Write a whole product embedder's folder with random weights: an encoder of `shape`; `settings` as in a preset.
+
+    One of MiniLM's shape has MiniLM's tokenizer, so that texts are as long as they will be.
+    """
     import numpy as np
     import torch
     from safetensors.numpy import save_file
@@ -57,6 +60,7 @@ def untrained_embedder(
     from vitrina.families.product_embedder.views import settings_of
     from vitrina.packaging.onnx import FP32, INT8, to_onnx
     from vitrina.packaging.quantize import quantize
+    from vitrina.text.encoders import load_tokenizer
 
     torch.manual_seed(7)
     options = Options(**settings)
@@ -67,7 +71,10 @@ def untrained_embedder(
         model = ProductEmbedder(ProductEmbedderConfig(_encoder(shape), options.dimensions, **parts))
         model.start()
         model.save_pretrained(staging)
-        write_tokenizer(staging / "tokenizer.json", [product.title for product in products])
+        if shape == TEACHER:
+            load_tokenizer(options.encoder).save_pretrained(staging)
+        else:
+            write_tokenizer(staging / "tokenizer.json", [product.title for product in products])
         facts = settings_of(options, currency_statistics(products), labels)
         write_json(staging / "labels.json", {**facts, "temperature": 1.0})
         save_file({"centres": centres / np.linalg.norm(centres, axis=1, keepdims=True)}, staging / CENTRES)
