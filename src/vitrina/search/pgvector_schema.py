@@ -62,7 +62,7 @@ class Location:
         return cls(address, name)
 
     def __str__(self) -> str:
-        return f"{re.sub(r'//[^/@]*@', '//', self.address).partition('?')[0]}#{self.name}"
+        return f"{re.sub(r'//[^/]*@', '//', self.address).partition('?')[0]}#{self.name}"
 
     def sql(self, statement: str, **parts: sql.Composable) -> sql.Composed:
         """The statement with its tables, `{facts}`, `{products}` and `{postings}`, and other parts filled in."""
