@@ -203,11 +203,13 @@ def test_the_serving_process_imports_neither_torch_nor_mlflow(
     embedder_folder: Path, index_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with running(Service(tmp_path / "home", model=embedder_folder, index=index_folder)) as service:
         for mode in ("hybrid", "lexical"):
             body = {"query": "shirt", "mode": mode, "filters": {"max_price": 9}}
             assert service.client.post("/ai/search", json=body).status_code == 200
         submit(service, 5)
+        assert service.processes()[-1].environ()["OMP_NUM_THREADS"] == "1"  # BLAS threads would spin beside the model's
         log = (tmp_path / "home" / "output.log").read_text()
     imported = set(re.findall(r"^import time:.*\|\s+([\w.]+)$", log, re.MULTILINE))
     assert {"bentoml", "faiss", "onnxruntime", "vitrina.serving.http"} <= imported
