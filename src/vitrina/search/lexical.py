@@ -31,7 +31,7 @@ Weights = Mapping[int, float]
 """Token → inverse document frequency × count in the query."""
 
 Postings = tuple[np.ndarray, np.ndarray]
-"""Tokens uint32 and their rows uint32, one pair an occurrence, rows ascending."""
+"""Tokens uint32 and their rows uint32, one pair an occurrence."""
 
 
 @cache
@@ -69,18 +69,29 @@ class Lexicon:
 
     @classmethod
     def of(cls, parts: Iterable[Postings], rows: int) -> Lexicon:
-        """Sort postings, which are in the order of their rows, by token."""
+        """Sort postings by token and row."""
         pieces = list(parts)
-        tokens = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, np.uint32)
-        docs = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0, np.uint32)
-        lengths = np.bincount(docs, minlength=rows).astype(np.float32)
-        pairs = np.sort(tokens.astype(np.uint64) << np.uint64(32) | docs)
+        pairs = np.empty(sum(len(tokens) for tokens, _ in pieces), np.uint64)
+        lengths = np.zeros(rows, np.float32)
+        filled = 0
+        for tokens, docs in pieces:
+            block = pairs[filled : filled + len(tokens)]
+            block[:] = tokens
+            block <<= np.uint64(32)
+            block |= docs
+            filled += len(tokens)
+            if len(docs):
+                lowest = int(docs.min())
+                found = np.bincount(docs - np.uint32(lowest))
+                lengths[lowest : lowest + len(found)] += found
+        pairs.sort()
         starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]]) if len(pairs) else np.empty(0, np.int64)
         counts = np.minimum(np.diff(np.r_[starts, len(pairs)]), 255).astype(np.uint8)
         pairs = pairs[starts]
-        found, first = np.unique(pairs >> np.uint64(32), return_index=True)
-        offsets = np.r_[first, len(pairs)].astype(np.int64)
-        return cls(found.astype(np.uint32), offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), counts, lengths)
+        distinct, firsts = np.unique(pairs >> np.uint64(32), return_index=True)
+        offsets = np.r_[firsts, len(pairs)].astype(np.int64)
+        docs = (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+        return cls(distinct.astype(np.uint32), offsets, docs, counts, lengths)
 
     def write(self, folder: Path) -> None:
         """Write the arrays into a segment's folder."""
@@ -89,7 +100,7 @@ class Lexicon:
             np.save(folder / name, array)
 
     def kept(self, rows: np.ndarray, first: int) -> Postings:
-        """The postings of the rows that `rows` (bool) keeps, renumbered from `first`, in the order of their rows."""
+        """The postings of the rows that `rows` (bool) keeps, renumbered from `first`."""
         numbers = np.cumsum(rows, dtype=np.int64) + (first - 1)
         tokens = np.repeat(np.repeat(self.tokens, np.diff(self.offsets)), self.counts)
         docs = np.repeat(self.docs, self.counts)

@@ -26,19 +26,22 @@ class Rows:
 
         with pa.memory_map(str(folder / ROWS)) as source:
             self.table: pa.Table = pa.ipc.open_file(source).read_all()
-        self._columns = {name: self.table.column(name).chunk(0) for name in KEPT} if len(self.table) else {}
+        self._columns = {name: self.table.column(name).chunk(0) for name in KEPT}
+        self._values = {
+            name: [category_path(value) for value in self._columns[name].dictionary.to_pylist()] for name in CODED
+        }
 
     def passing(self, filters: Filters) -> np.ndarray | None:
         """(rows,) bool: which rows pass; None where nothing is asked."""
         masks = []
         if filters.category is not None:
             parent = category_path(filters.category)
-            masks.append(self._coded("category", lambda path: at_or_below(category_path(path), parent)))
+            masks.append(self._coded("category", lambda path: at_or_below(path, parent)))
         if filters.language is not None:
             asked = filters.language.lower()
-            masks.append(self._coded("language", lambda code: f"{code}-".lower().startswith(f"{asked}-")))
+            masks.append(self._coded("language", lambda code: f"{code}-".startswith(f"{asked}-")))
         if filters.currency is not None:
-            masks.append(self._coded("currency", filters.currency.upper().__eq__))
+            masks.append(self._coded("currency", filters.currency.lower().__eq__))
         if filters.min_price is not None or filters.max_price is not None:
             masks.append(self._priced(filters))
         return np.logical_and.reduce(masks) if masks else None
@@ -63,9 +66,8 @@ class Rows:
         return Hit(**{**values, **known}, score=score, price=None if price != price else price)
 
     def _coded(self, name: str, passes: Callable[[str], bool]) -> np.ndarray:
-        column = self._columns[name]
-        allowed = np.array([bool(value) and passes(value) for value in column.dictionary.to_pylist()])
-        return allowed[column.indices.to_numpy()]
+        allowed = np.array([bool(value) and passes(value) for value in self._values[name]])
+        return allowed[self._columns[name].indices.to_numpy()]
 
     def _priced(self, filters: Filters) -> np.ndarray:
         price = self._columns["price"].to_numpy()
