@@ -23,8 +23,9 @@ from vitrina.contracts.http import Refusal
 from vitrina.contracts.products import Product
 from vitrina.serving.errors import problem_of, sentence_of
 from vitrina.serving.operation import Call, Endpoint
+from vitrina.serving.tasks.records import Job, KeyConflict, NewRow, Row, TooManyJobs
 from vitrina.serving.tasks.runner import JobRunner
-from vitrina.serving.tasks.store import Job, JobStore, KeyConflict, NewRow, Row, TooManyJobs
+from vitrina.serving.tasks.store import JobStore
 
 PATH = "/ultra/embeddings/batch"
 KEY = "Idempotency-Key"

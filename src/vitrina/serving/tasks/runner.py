@@ -13,7 +13,8 @@ from typing import Any
 
 from vitrina.errors import VitrinaError
 from vitrina.serving.runtime import Loaded
-from vitrina.serving.tasks.store import Claim, JobStore
+from vitrina.serving.tasks.records import Claim
+from vitrina.serving.tasks.store import JobStore
 
 logger = logging.getLogger("vitrina.serving")
 

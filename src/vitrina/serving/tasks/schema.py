@@ -1,4 +1,7 @@
-"""The tables of the job store. Rows without a chunk were refused and carry their error from the start."""
+"""The tables of the job store. Rows without a chunk were refused and carry their error from the start.
+
+`jobs.refused` and `chunks.failed` count rows with errors, so that asking for progress reads no results.
+"""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -8,6 +11,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     options BLOB NOT NULL,
     version TEXT NOT NULL,
     rows INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
     created REAL NOT NULL,
     finished REAL,
     cancelled INTEGER NOT NULL
@@ -16,6 +20,8 @@ CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished);
 CREATE TABLE IF NOT EXISTS chunks (
     job TEXT NOT NULL,
     chunk INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    failed INTEGER NOT NULL DEFAULT 0,
     done INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     owner TEXT,
@@ -33,5 +39,6 @@ CREATE TABLE IF NOT EXISTS rows (
     PRIMARY KEY (job, row)
 );
 CREATE INDEX IF NOT EXISTS rows_chunk ON rows (job, chunk);
+CREATE INDEX IF NOT EXISTS rows_error ON rows (job, row) WHERE error IS NOT NULL;
 CREATE TABLE IF NOT EXISTS versions (version TEXT PRIMARY KEY, seen REAL NOT NULL);
 """

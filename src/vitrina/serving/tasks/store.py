@@ -13,10 +13,10 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vitrina.serving.tasks.records import Claim, Job, KeyConflict, NewRow, Row, TooManyJobs
 from vitrina.serving.tasks.schema import SCHEMA
 
 LEASE = 15.0
@@ -27,60 +27,6 @@ GONE = 20.0
 
 LOCK_SECONDS = 5.0
 """How long a write waits for other writers."""
-
-
-class KeyConflict(Exception):
-    """The idempotency key was used for other content."""
-
-
-class TooManyJobs(Exception):
-    """As many jobs as the store accepts are unfinished."""
-
-
-@dataclass(frozen=True)
-class NewRow:
-    """A row to keep: the caller's name for it, what to run (None where it is refused), and why it is refused."""
-
-    name: str | None
-    payload: bytes | None
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row that is done: a result or an error."""
-
-    number: int
-    name: str | None
-    result: bytes | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job's state; times are Unix seconds."""
-
-    id: str
-    state: str
-    options: bytes
-    version: str
-    rows: int
-    succeeded: int
-    failed: int
-    created: float
-    finished: float | None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A chunk that this worker runs now; `attempt` counts from 1."""
-
-    token: str
-    job: str
-    chunk: int
-    attempt: int
-    options: bytes
-    rows: tuple[tuple[int, bytes], ...]
 
 
 class JobStore:
@@ -113,7 +59,7 @@ class JobStore:
         Raises:
             KeyConflict, TooManyJobs, sqlite3.Error: when it cannot be kept.
         """
-        with self._writing() as connection:
+        with self._writing(durable=True) as connection:
             if key is not None:
                 known = connection.execute("SELECT id, digest FROM jobs WHERE key = ?", (key,)).fetchone()
                 if known and known[1] != digest:
@@ -126,11 +72,12 @@ class JobStore:
             job, now = uuid.uuid4().hex, time.time()
             places = {number: chunk for chunk, numbers in enumerate(chunks) for number in numbers}
             connection.execute(
-                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                (job, key, digest, options, version, len(rows), now, None if chunks else now),
+                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                (job, key, digest, options, version, len(rows), len(rows) - len(places), now, None if chunks else now),
             )
             connection.executemany(
-                "INSERT INTO chunks (job, chunk) VALUES (?, ?)", [(job, c) for c in range(len(chunks))]
+                "INSERT INTO chunks (job, chunk, rows) VALUES (?, ?, ?)",
+                [(job, number, len(chunk)) for number, chunk in enumerate(chunks)],
             )
             connection.executemany(
                 "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, NULL)",
@@ -143,9 +90,10 @@ class JobStore:
         found = (
             self._connection()
             .execute(
-                "SELECT options, version, rows, created, finished, cancelled,"
+                "SELECT options, version, rows, refused, created, finished, cancelled,"
                 " EXISTS (SELECT 1 FROM chunks WHERE job = id AND (done OR lease > 0)),"
-                " (SELECT COUNT(result) FROM rows WHERE job = id), (SELECT COUNT(error) FROM rows WHERE job = id)"
+                " (SELECT TOTAL(rows) FROM chunks WHERE job = id AND done),"
+                " (SELECT TOTAL(failed) FROM chunks WHERE job = id)"
                 " FROM jobs WHERE id = ?",
                 (job,),
             )
@@ -153,8 +101,9 @@ class JobStore:
         )
         if found is None:
             return None
-        options, version, rows, created, finished, cancelled, begun, succeeded, failed = found
+        options, version, rows, refused, created, finished, cancelled, begun, run, failed = found
         state = "cancelled" if cancelled else "done" if finished else "running" if begun else "queued"
+        succeeded, failed = int(run - failed), int(refused + failed)
         return Job(job, state, options, version, rows, succeeded, failed, created, finished)
 
     def done(self, job: str, first: int, last: int) -> list[Row]:
@@ -204,9 +153,9 @@ class JobStore:
         """Keep a result (bytes) or an error (text) for each of the chunk's rows; False where the claim was lost."""
         with self._writing() as connection:
             kept = connection.execute(
-                "UPDATE chunks SET done = 1 WHERE job = ? AND chunk = ? AND owner = ? AND done = 0"
+                "UPDATE chunks SET done = 1, failed = ? WHERE job = ? AND chunk = ? AND owner = ? AND done = 0"
                 " AND (SELECT finished FROM jobs WHERE id = job) IS NULL",
-                (claim.job, claim.chunk, claim.token),
+                (sum(isinstance(each, str) for each in outcomes), claim.job, claim.chunk, claim.token),
             ).rowcount
             if not kept:
                 return False
@@ -267,9 +216,14 @@ class JobStore:
         return connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is kept, or nothing."""
+    def _writing(self, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is kept, or nothing.
+
+        It survives the process; a `durable` one also survives a machine that loses power at once. After such a loss
+        chunks may run again.
+        """
         connection = self._connection()
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -289,5 +243,7 @@ def _restart(connection: sqlite3.Connection, job: str, version: str) -> None:
     """Begin a job anew with another version of the model."""
     _seen(connection, version)
     connection.execute("UPDATE jobs SET version = ? WHERE id = ?", (version, job))
-    connection.execute("UPDATE chunks SET done = 0, owner = NULL, lease = 0, attempts = 0 WHERE job = ?", (job,))
+    connection.execute(
+        "UPDATE chunks SET done = 0, failed = 0, owner = NULL, lease = 0, attempts = 0 WHERE job = ?", (job,)
+    )
     connection.execute("UPDATE rows SET result = NULL, error = NULL WHERE job = ? AND chunk IS NOT NULL", (job,))

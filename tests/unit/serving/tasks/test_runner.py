@@ -11,8 +11,9 @@ import pytest
 
 from vitrina.errors import DataError
 from vitrina.serving.runtime import Loaded, Source
+from vitrina.serving.tasks.records import NewRow
 from vitrina.serving.tasks.runner import DIED, FAILED, JobRunner
-from vitrina.serving.tasks.store import JobStore, NewRow
+from vitrina.serving.tasks.store import JobStore
 
 LOADED = Loaded(predictor="model", source=Source(Path(), "toy", "1"), seconds=())
 

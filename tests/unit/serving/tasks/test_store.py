@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from vitrina.serving.tasks import store as module
-from vitrina.serving.tasks.store import Claim, JobStore, KeyConflict, NewRow, TooManyJobs
+from vitrina.serving.tasks.records import Claim, KeyConflict, NewRow, TooManyJobs
+from vitrina.serving.tasks.store import JobStore
 
 
 @pytest.fixture
