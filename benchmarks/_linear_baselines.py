@@ -74,7 +74,7 @@ def labels(features: Features, train: np.ndarray, validation: np.ndarray, *, svm
 
     known, chosen = (np.array([value is not None for value in part]) for part in (train, validation))
     models = [
-        (LinearSVC(C=strength) if svm else LogisticRegression(C=strength, max_iter=300)).fit(
+        (LinearSVC(C=strength) if svm else LogisticRegression(C=strength, max_iter=200, tol=1e-3)).fit(
             features.train[known], train[known].astype(str)
         )
         for strength in (SVM_STRENGTHS if svm else LOGISTIC_STRENGTHS)
