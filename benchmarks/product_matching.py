@@ -42,7 +42,7 @@ PUBLISHED = {"walmart_amazon": 0.868, "amazon_google": 0.756, "abt_buy": 0.893}
 """Ditto on the published test pairs (Li et al., 2020)."""
 
 TARGETS = {name: value - 0.03 for name, value in PUBLISHED.items()}
-EPOCHS = {"walmart_amazon": 3, "amazon_google": 5, "abt_buy": 3}
+EPOCHS = {"walmart_amazon": 3, "amazon_google": 3, "abt_buy": 2}
 PLAIN = (
     *("title_jaccard", "title_containment", "title_cosine", "title_trigrams", "title_trigrams_contained"),
     *("title_jaro_winkler", "title_sorted", "title_set", "title_partial", "title_lengths", "first_word"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from vitrina.text.encoders import resolve_encoder
 
@@ -45,6 +45,23 @@ def encoder_config(encoder: str, layers: int = 0) -> dict[str, Any]:
         raise UsageError(f"model.encoder_layers: {encoder} has only {config.num_hidden_layers} layers.")
     config.num_hidden_layers = layers or config.num_hidden_layers
     return config.to_dict()
+
+
+def freeze(encoder: PreTrainedModel, layers: int) -> None:
+    """Leave the embeddings and the lowest `layers` of a BERT-like encoder as pretrained; 0: all of it learns.
+
+    Raises:
+        UsageError: when nothing would learn, or the encoder has no such layers.
+    """
+    from vitrina.errors import UsageError
+
+    if not layers:
+        return
+    stack = getattr(getattr(encoder, "encoder", encoder), "layer", None)
+    if stack is None or layers >= len(stack):
+        raise UsageError(f"model.frozen_layers: {layers} leaves no layer of {type(encoder).__name__} that learns.")
+    for part in (encoder.embeddings, *stack[:layers]):
+        part.requires_grad_(False)
 
 
 def additive_mask(attention_mask: Tensor) -> Tensor:

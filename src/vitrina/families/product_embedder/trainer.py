@@ -17,7 +17,7 @@ from vitrina.contracts.products import Product
 from vitrina.errors import UsageError
 from vitrina.evaluation import calibration
 from vitrina.families.layers.products import products_of
-from vitrina.families.layers.text_encoder import encoder_config
+from vitrina.families.layers.text_encoder import encoder_config, freeze
 from vitrina.families.product_embedder import metrics, mining, serving
 from vitrina.families.product_embedder.configuration import Options, ProductEmbedderConfig
 from vitrina.families.product_embedder.data import PAIRS
@@ -96,7 +96,7 @@ def _model(options: Options, products: Sequence[Product], hasher: NgramHasher) -
     model = ProductEmbedder(config)
     model.encoder.load(options.encoder)
     model.start(_frequencies(products, hasher))
-    _freeze(model, options.frozen_layers)
+    freeze(model.encoder.model, options.frozen_layers)
     return model
 
 
@@ -106,18 +106,6 @@ def _frequencies(products: Sequence[Product], hasher: NgramHasher) -> torch.Tens
     for product in products:
         counts[np.unique(hasher(text_of(product))) - 1] += 1
     return torch.from_numpy((counts / max(len(products), 1)).astype(np.float32))
-
-
-def _freeze(model: ProductEmbedder, layers: int) -> None:
-    """The word embeddings and the lowest `layers` of the encoder do not learn; 0: all do."""
-    inner = model.encoder.model
-    stack = getattr(getattr(inner, "encoder", inner), "layer", None)
-    if not layers:
-        return
-    if stack is None or layers >= len(stack):
-        raise UsageError(f"model.frozen_layers: {layers} leaves no layer of {type(inner).__name__} that learns.")
-    for part in (inner.embeddings, *stack[:layers]):
-        part.requires_grad_(False)
 
 
 def _retrieval(vectors: tuple[np.ndarray, np.ndarray], queries: Sequence[Query], products: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ class Options(BaseModel):
         "sentence-transformers/all-MiniLM-L6-v2", description="Hub id or folder of a pretrained encoder."
     )
     encoder_layers: int = Field(0, ge=0, description="Keep only the lowest layers of the encoder; 0: all.")
-    freeze_words: bool = Field(True, description="Leave the word embeddings as pretrained: half of Adam's work.")
+    frozen_layers: int = Field(0, ge=0, description="Lowest layers (and word embeddings, from 1) that do not learn.")
     max_length: int = Field(96, ge=16, le=512, description="Tokens kept of a pair; the longer side is cut first.")
     description_words: int = Field(16, ge=0, description="Rarest words kept of each description; 0: none.")
     dropout: float = Field(0.1, ge=0, lt=1)

@@ -64,6 +64,7 @@ class ProductReranker(PreTrainedModel):
 
     Of the cross-encoded tokens the mean of each side, u and v, is taken (segments 0 and 1): |u − v| and u·v say from
     the first step on how alike they are (Reimers and Gurevych, 2019), and attention lets each side read the other.
+    u + v, which product it is, stays out: from it a few thousand pairs are learned by heart.
     """
 
     config_class = ProductRerankerConfig
@@ -86,7 +87,7 @@ class ProductReranker(PreTrainedModel):
         )
         self.text = nn.Sequential(
             nn.Dropout(config.dropout),
-            nn.Linear(3 * width, config.text_width),
+            nn.Linear(2 * width, config.text_width),
             nn.ReLU(),
             nn.Dropout(config.dropout),
         )
@@ -110,7 +111,7 @@ class ProductReranker(PreTrainedModel):
         ).last_hidden_state
         right = attention_mask * token_type_ids
         u, v = _mean(hidden, attention_mask - right), _mean(hidden, right)
-        text = self.text(torch.cat([u + v, (u - v).abs(), u * v], dim=1))
+        text = self.text(torch.cat([(u - v).abs(), u * v], dim=1))
         alike = self.similarity(self.pieces(similarities))
         logits = self.head(torch.cat([text, alike], dim=1)).squeeze(1).float()
         loss = None if labels is None else self.loss(logits, labels)

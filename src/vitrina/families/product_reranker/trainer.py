@@ -15,7 +15,7 @@ from transformers import AutoModel, Trainer
 from vitrina.artifacts import write_json
 from vitrina.errors import UsageError
 from vitrina.evaluation import matching
-from vitrina.families.layers.text_encoder import encoder_config
+from vitrina.families.layers.text_encoder import encoder_config, freeze
 from vitrina.families.product_reranker.batches import PairCollator, PairRows
 from vitrina.families.product_reranker.configuration import Options, ProductRerankerConfig
 from vitrina.families.product_reranker.modeling import ProductReranker
@@ -81,8 +81,7 @@ def _model(options: Options, table: np.ndarray) -> ProductReranker:
         resolve_encoder(options.encoder), config=model.encoder.config, dtype=torch.float32
     )
     model.pieces.fit(table)
-    if options.freeze_words:
-        model.encoder.get_input_embeddings().weight.requires_grad = False
+    freeze(model.encoder, options.frozen_layers)
     return model
 
 

@@ -132,3 +132,15 @@ def test_an_encoder_without_segments_is_refused(prepared: Path, tiny_encoder: Pa
     (tmp_path / "config.json").write_text(json.dumps(config | {"type_vocab_size": 1}))
     with pytest.raises(UsageError, match="does not tell two texts apart"):
         train("product_reranker", prepared, tmp_path / "m", preset="smoke", overrides={"model.encoder": str(tmp_path)})
+
+
+def test_frozen_layers_do_not_learn_and_one_must_remain(prepared: Path, tiny_encoder: Path) -> None:
+    from vitrina.families.product_reranker import trainer
+    from vitrina.families.product_reranker.configuration import Options
+
+    model = trainer.setup(prepared, Options(encoder=str(tiny_encoder), frozen_layers=1), 7, None).model
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert not [name for name in learning if "embeddings" in name or "layer.0." in name]
+    assert [name for name in learning if "layer.1." in name]
+    with pytest.raises(UsageError, match="frozen_layers: 2 leaves no layer"):
+        trainer.setup(prepared, Options(encoder=str(tiny_encoder), frozen_layers=2), 7, None)
