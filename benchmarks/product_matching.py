@@ -42,7 +42,6 @@ PUBLISHED = {"walmart_amazon": 0.868, "amazon_google": 0.756, "abt_buy": 0.893}
 """Ditto on the published test pairs (Li et al., 2020)."""
 
 TARGETS = {name: value - 0.03 for name, value in PUBLISHED.items()}
-EPOCHS = {"walmart_amazon": 3, "amazon_google": 3, "abt_buy": 2}
 PLAIN = (
     *("title_jaccard", "title_containment", "title_cosine", "title_trigrams", "title_trigrams_contained"),
     *("title_jaro_winkler", "title_sorted", "title_set", "title_partial", "title_lengths", "first_word"),
@@ -128,10 +127,10 @@ def boosted(rows: Rows, table: np.ndarray, names: tuple[str, ...]) -> Decisions:
     return rows.cut(folds, model.fit(seen, match).predict_proba(known[~rows.chosen])[:, 1])
 
 
-def reranked(data: Path, model: Path, name: str, weights: str | None = None) -> Decisions:
+def reranked(data: Path, model: Path, weights: str | None = None) -> Decisions:
     """The re-ranker at its own threshold, trained where it is not there yet."""
     if not model.exists():
-        train(FAMILY, data, model, preset="base", overrides={"training.epochs": EPOCHS[name]})
+        train(FAMILY, data, model, preset="base")
     predicted = serving.load(model, weights).predict_frame(pd.read_parquet(data / "test.parquet"))
     return Decisions(predicted["score"].to_numpy(), (predicted["label"] == "same").to_numpy())
 
@@ -147,7 +146,7 @@ def reranker_figures(name: str, rows: Rows, data: Path, model: Path) -> list[dic
         "boosting": boosted(rows, table, PLAIN),
         "boosting_28": boosted(rows, table, tuple(SIMILARITIES)),
     }
-    served, exact = reranked(data, model, name), reranked(data, model, name, "model.onnx")
+    served, exact = reranked(data, model), reranked(data, model, "model.onnx")
     baselines = {system: matching.f1(truth, each.decided) for system, each in systems.items()}
     found = matching.f1(truth, served.decided)
     bounds = matching.f1_interval(truth, served.decided)
