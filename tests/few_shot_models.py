@@ -11,7 +11,12 @@ import pandas as pd
 FAMILY = "few_shot_classifier"
 TOPICS = ("order", "money", "refund", "package", "open", "hours", "music", "joke", "france", "jazz")
 SENTENCES = ("where is my {}", "i want my {} back", "track the {} please", "are you {} today", "{} hours on sunday")
-IMAGE = {"model.modality": "image", "training.head_learning_rate": 0.0, "model.image.widths": [8, 16]}
+IMAGE = {
+    "model.modality": "image",
+    "training.head_learning_rate": 0.0,
+    "model.image.widths": [8, 16],
+    "model.image.views": 3,
+}
 SMALL = {"training.max_steps": 2, "model.image.embedding": 16, "model.episode.ways": 3, "model.episode.validation": 2}
 
 

@@ -20,6 +20,7 @@ class ImageOptions(BaseModel):
     widths: tuple[int, ...] = Field((64, 128, 256), min_length=1, description="Channels of the convolutions.")
     embedding: int = Field(256, ge=8, description="Width of the embedding.")
     variation: float = Field(1.0, ge=0, description="Random deformation of every training image; 0: none.")
+    views: int = Field(1, ge=1, le=5, description="Slight distortions averaged into an embedding when serving.")
     orientations: bool = Field(True, description="Training classes rotated and mirrored count as classes of their own.")
     invented: int = Field(0, ge=0, description="Drawn characters made up as further training classes.")
     invented_share: float = Field(0.5, ge=0, le=1, description="Their share of the classes of a training episode.")

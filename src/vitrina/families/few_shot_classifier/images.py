@@ -14,6 +14,9 @@ from vitrina.errors import DataError
 INK = 64
 """Grey value (0-255, inverted) above which a pixel is part of a drawing."""
 
+DISTORTIONS = ((0.99, 0.99, 0.14, -0.14), (0.99, 0.99, -0.14, 0.14), (0.88, 1.12, 0.0, 0.0), (1.12, 0.88, 0.0, 0.0))
+"""Scale across and down, skew and turn of the further views: a little to the left, to the right, wider, taller."""
+
 MARGIN = 0.08
 LARGEST = 4096
 FORMATS = ("JPEG", "PNG")
@@ -88,6 +91,24 @@ def png(image: np.ndarray) -> bytes:
     plain = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
     Image.fromarray(plain).save(content, "PNG", optimize=True)
     return content.getvalue()
+
+
+def views(image: np.ndarray, count: int) -> np.ndarray:
+    """The image itself and slight distortions of it, whose embeddings are averaged: (count, channels, side, side)."""
+    from PIL import Image
+
+    side = image.shape[-1]
+    found = [image]
+    for across, down, skew, turn in DISTORTIONS[: count - 1]:
+        # Pillow asks where each pixel of the result comes from; the middle stays where it is.
+        shift = [(side - side * (across + skew)) / 2, (side - side * (turn + down)) / 2]
+        matrix = (across, skew, shift[0], turn, down, shift[1])
+        bent = [
+            Image.fromarray(plane).transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+            for plane in image
+        ]
+        found.append(np.stack([np.asarray(plane) for plane in bent]))
+    return np.stack(found)
 
 
 def pixels(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:

@@ -44,17 +44,19 @@ class TextEmbedder:
 class ImageEmbedder:
     """Base64 images → unit-length embeddings."""
 
-    def __init__(self, folder: Path, weights: str | None, side: int, drawings: bool) -> None:
+    def __init__(self, folder: Path, weights: str | None, side: int, drawings: bool, views: int) -> None:
         self._session = load_session(folder, weights)
-        self._side, self._drawings = side, drawings
+        self._side, self._drawings, self._views = side, drawings, views
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Raises DataError when one is no image."""
         parts = []
         for start in range(0, len(texts), CHUNK):
-            read = [self._read(text) for text in texts[start : start + CHUNK]]
-            parts.append(self._session.run(["embedding"], {"pixels": images.pixels(read)})[0])
-        return np.concatenate(parts)
+            seen = [images.views(self._read(text), self._views) for text in texts[start : start + CHUNK]]
+            vectors = self._session.run(["embedding"], {"pixels": images.pixels(np.concatenate(seen))})[0]
+            parts.append(vectors.reshape(len(seen), self._views, -1).mean(1))
+        found = np.concatenate(parts)
+        return found / np.linalg.norm(found, axis=1, keepdims=True).clip(1e-12)
 
     def reduced(self, text: str) -> str:
         """The image at the resolution that is read, as base64 of a PNG of about a kilobyte."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel
 from transformers import Trainer
 
@@ -17,7 +18,7 @@ from vitrina.families.few_shot_classifier import episodes, images
 from vitrina.families.few_shot_classifier.batches import Collator, Episodes, ImageSource, Source, TextSource, pictures
 from vitrina.families.few_shot_classifier.configuration import FewShotClassifierConfig, Options
 from vitrina.families.few_shot_classifier.head import Rates, adapt
-from vitrina.families.few_shot_classifier.modeling import FewShotClassifier
+from vitrina.families.few_shot_classifier.modeling import FewShotClassifier, ImageEncoder
 from vitrina.families.layers.text_encoder import TextEncoder, encoder_config
 from vitrina.text.encoders import load_tokenizer
 from vitrina.training.spec import TrainingSetup
@@ -124,7 +125,7 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
         "threshold": threshold,
         **measured,
     }
-    content["image"] = options.image.model_dump(mode="json", include={"side", "drawings"})
+    content["image"] = options.image.model_dump(mode="json", include={"side", "drawings", "views"})
     content["adaptation"] = rates.dump(temperature)
     content["reference"] = {label: list(part["text"].head(SHOTS)) for label, part in rows.groupby("label")}
     write_json(folder / "labels.json", content)
@@ -136,20 +137,27 @@ def _few_a_class(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _embedded(model: FewShotClassifier, rows: pd.DataFrame, setup: TrainingSetup, options: Options) -> np.ndarray:
-    """Unit-length embeddings (rows, width) float32."""
+    """Unit-length embeddings (rows, width) float32, as serving makes them."""
     model = model.eval()
     found = []
     with torch.inference_mode():
         for start in range(0, len(rows), CHUNK):
-            texts = list(rows["text"][start : start + CHUNK])
-            if setup.processing_class is None:
-                inputs = {"pixels": torch.from_numpy(images.pixels(pictures(texts, options.image)))}
-            else:
-                given = {"truncation": True, "max_length": options.max_length, "padding": True, "return_tensors": "pt"}
-                encoded = cast(Any, setup.processing_class)(texts, **given)
-                inputs = {name: encoded[name] for name in ("input_ids", "attention_mask")}
-            found.append(model.embed(**{name: value.to(model.device) for name, value in inputs.items()}).cpu().numpy())
+            inputs = _inputs(list(rows["text"][start : start + CHUNK]), setup, options)
+            vectors = model.embed(**{name: value.to(model.device) for name, value in inputs.items()})
+            if isinstance(model.encoder, ImageEncoder):
+                vectors = F.normalize(vectors.unflatten(0, (-1, options.image.views)).mean(1), dim=1)
+            found.append(vectors.cpu().numpy())
     return np.concatenate(found)
+
+
+def _inputs(texts: list[str], setup: TrainingSetup, options: Options) -> dict[str, torch.Tensor]:
+    """What the encoder reads; of an image all its views, one after the other."""
+    if setup.processing_class is None:
+        seen = [images.views(each, options.image.views) for each in pictures(texts, options.image)]
+        return {"pixels": torch.from_numpy(images.pixels(np.concatenate(seen)))}
+    given = {"truncation": True, "max_length": options.max_length, "padding": True, "return_tensors": "pt"}
+    encoded = cast(Any, setup.processing_class)(texts, **given)
+    return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
 
 def _rates(model: FewShotClassifier) -> Rates:

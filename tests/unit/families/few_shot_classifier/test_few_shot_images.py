@@ -60,6 +60,20 @@ def test_pixels_lie_between_zero_and_one() -> None:
     assert images.pixels([np.array([[[0, 255]]], dtype=np.uint8)]).tolist() == [[[[0.0, 1.0]]]]
 
 
+def test_views_are_the_image_and_slight_distortions_about_its_middle() -> None:
+    image = images.read(drawing(3, 1), 56, True)
+    seen = images.views(image, 5)
+    assert seen.shape == (5, 1, 56, 56)
+    assert np.array_equal(seen[0], image)
+    assert np.array_equal(images.views(image, 1), image[None])
+    grids = np.stack(np.meshgrid(np.arange(56), np.arange(56)), -1)
+    middles = [(view[0][..., None] * grids).sum((0, 1)) / view.sum() for view in seen]
+    assert np.abs(np.array(middles) - middles[0]).max() < 3
+    flat = seen.reshape(5, -1) / np.linalg.norm(seen.reshape(5, -1).astype(float), axis=1, keepdims=True)
+    alike = flat @ flat[0]
+    assert ((alike[1:] < 0.98) & (alike[1:] > 0.3)).all()
+
+
 def test_a_data_uri_is_base64_with_a_head() -> None:
     text = base64.b64encode(b"abc").decode()
     assert images.decoded(f"data:image/png;base64,{text}") == images.decoded(text) == b"abc"

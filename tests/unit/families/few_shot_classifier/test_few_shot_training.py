@@ -20,7 +20,7 @@ from vitrina.families.few_shot_classifier import metrics
 from vitrina.families.few_shot_classifier.configuration import Options
 from vitrina.families.few_shot_classifier.modeling import FewShotClassifier
 from vitrina.families.few_shot_classifier.predictor import FewShotPredictor, load
-from vitrina.families.few_shot_classifier.trainer import setup
+from vitrina.families.few_shot_classifier.trainer import _embedded, setup
 from vitrina.jobs import evaluate
 
 
@@ -39,17 +39,14 @@ def test_the_exported_encoder_gives_what_torch_gives(folder: Path) -> None:
     assert [output.name for output in session.get_outputs()] == ["embedding"]
 
 
-def test_serving_embeds_as_training_does(few_shot_folder: Path, few_shot_image_folder: Path) -> None:
-    rows = pd.read_parquet(few_shot_image_folder.parent / "splits" / "test.parquet").head(5)
+def test_serving_embeds_as_training_does(few_shot_image_folder: Path) -> None:
+    splits = few_shot_image_folder.parent / "splits"
+    rows = pd.read_parquet(splits / "test.parquet").head(5)
     served = load(few_shot_image_folder, "model.onnx").embed(rows)
-    model = FewShotClassifier.from_pretrained(few_shot_image_folder).eval()
-    from vitrina.families.few_shot_classifier.batches import pictures
-    from vitrina.families.few_shot_classifier.configuration import ImageOptions
-    from vitrina.families.few_shot_classifier.images import pixels
-
-    with torch.inference_mode():
-        trained = model.embed(pixels=torch.from_numpy(pixels(pictures(list(rows["text"]), ImageOptions()))))
-    np.testing.assert_allclose(served, trained.numpy(), atol=1e-4)
+    options = Options(modality="image", image={"widths": (8, 16), "embedding": 16, "views": 3})
+    model = FewShotClassifier.from_pretrained(few_shot_image_folder)
+    trained = _embedded(model, rows, setup(splits, options, 7, None), options)
+    np.testing.assert_allclose(served, trained, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(served, axis=1), 1, atol=1e-5)
 
 
