@@ -35,6 +35,8 @@ def postgres_with_pgvector() -> Iterator[str]:
         if shutil.which("runuser") is None:
             pytest.skip("PostgreSQL does not run as root and there is no runuser")
         as_user = ["runuser", "-u", "nobody", "--"]
+        if subprocess.run([*as_user, "test", "-x", str(programs / "initdb")]).returncode:
+            pytest.skip(f"PostgreSQL does not run as root, and the user nobody cannot read {programs}")
     folder = Path(tempfile.mkdtemp())  # not pytest's folder, which is closed to other users
     if as_user:
         shutil.chown(folder, "nobody")
