@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -77,7 +76,9 @@ def by_both(snapshot: Snapshot, text: str, vector: np.ndarray, k: int, passing: 
     return rows[order], scores[order]
 
 
-def _worded(snapshot: Snapshot, text: str, count: int, passing: Passing, others: Any = ()) -> Ranking:
+def _worded(
+    snapshot: Snapshot, text: str, count: int, passing: Passing, others: Sequence[int] | np.ndarray = ()
+) -> Ranking:
     """About the `count` best matches and the rows `others`, by BM25; in the order of the rows."""
     query = Query(text, [segment.lexicon for segment in snapshot.segments])
     proposed, complete = query.promising()
