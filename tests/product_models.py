@@ -69,10 +69,8 @@ def trained(data: Path, encoder: Path, folder: Path) -> Path:
 
     changes = {
         "model.encoder": str(encoder),
-        "model.lexical_width": 32,
         "model.lexical_buckets": 4096,
         "model.encoder_layers": 2,
-        "model.branch_loss": 0.5,
         "model.altered": 0.2,
         "training.max_steps": 120,
         "training.learning_rate": 3e-3,

@@ -1,4 +1,4 @@
-"""What validation rows decide: temperatures, review thresholds, and how the quality estimate is calibrated."""
+"""What validation rows decide: what the bag adds, temperatures, review thresholds, the calibration of quality."""
 
 from __future__ import annotations
 
@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 
 FEWEST_ROWS = 20
 """Validation rows that a temperature, a threshold or the calibration of quality needs."""
+
+
+SHARES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 4.0, 14))
+
+
+def mixture(head: Head, encoder: np.ndarray, bag: np.ndarray, truth: np.ndarray) -> float:
+    """How much of the bag's logits to add to the encoder's: what makes the truth of these rows most likely.
+
+    Only the best temperature of each mixture counts: `decisions` fits it afterwards.
+
+    Args:
+        encoder, bag: (rows, head.width).
+        truth: (rows, head.targets), NaN is unknown.
+    """
+    import torch
+
+    from vitrina.families.product_classifier.losses import head_loss
+
+    if (~np.isnan(truth[:, 0])).sum() < FEWEST_ROWS:
+        return 1.0
+    targets = torch.from_numpy(truth)
+
+    def cost(share: float) -> float:
+        logits = torch.from_numpy((encoder + share * bag).astype(np.float32))
+        free = TEMPERATURES if head.kind != "ordinal" else (1.0,)  # ratings are read without a temperature
+        return min(float(head_loss(logits / t, targets, head) or 0.0) for t in free)
+
+    return min(SHARES, key=cost)
 
 
 def decisions(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray, target: float) -> list[dict[str, Any]]:

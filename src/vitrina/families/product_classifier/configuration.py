@@ -22,12 +22,16 @@ class Options(BaseModel):
     )
     max_length: int = Field(64, ge=8, le=512, description="Tokens kept of a product's or a review's text.")
     dropout: float = Field(0.1, ge=0, lt=1)
-    lexical_width: int = Field(128, ge=0, description="Width of the n-gram bag beside the encoder; 0: none.")
+    lexical_width: int = Field(
+        256,
+        ge=0,
+        description="Width of the n-gram bag beside the encoder; exact from the number of labels up; 0: none.",
+    )
     lexical_buckets: int = Field(65536, ge=1024, description="Hash buckets of the n-gram bag.")
     lexical_sizes: tuple[int, int] = Field((2, 5), description="Shortest and longest character n-gram.")
     lexical_limit: int = Field(512, ge=16, description="n-grams kept of a text.")
-    branch_loss: float = Field(
-        0.0, ge=0, le=1, description="Share of the loss that encoder and bag bear each alone; 0: only together."
+    lexical_strength: float = Field(
+        2.0, gt=0, description="C of the linear classifiers in the bag: higher trusts the training rows more."
     )
     logit_adjustment: float = Field(
         0.0, ge=0, le=2, description="Training logits + this x log prior (Menon, 2021); 1: balanced softmax; 0: none."
@@ -64,9 +68,8 @@ class ProductClassifierConfig(PreTrainedConfig):
         encoder: dict[str, Any] | None = None,
         heads: list[dict[str, Any]] | None = None,
         dropout: float = 0.1,
-        lexical_width: int = 128,
+        lexical_width: int = 256,
         lexical_buckets: int = 65536,
-        branch_loss: float = 0.0,
         logit_adjustment: float = 0.0,
         **kwargs: Any,
     ) -> None:
@@ -75,6 +78,5 @@ class ProductClassifierConfig(PreTrainedConfig):
         self.dropout = dropout
         self.lexical_width = lexical_width
         self.lexical_buckets = lexical_buckets
-        self.branch_loss = branch_loss
         self.logit_adjustment = logit_adjustment
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""The product classifier: encoder and n-gram bag, and one linear map whose columns are the heads."""
+"""The product classifier: an encoder and an n-gram bag, each with one linear map whose columns are the heads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from vitrina.families.product_classifier.heads import Head, lay_out
 from vitrina.families.product_classifier.losses import weighted
 from vitrina.training.spec import ExportInputs
 
-LEXICAL_SCALE = 0.01
-
 
 @dataclass
 class ProductOutput(ModelOutput):
@@ -32,10 +30,11 @@ class ProductOutput(ModelOutput):
 
 
 class ProductClassifier(PreTrainedModel):
-    """Logits of every head from a text: those of the encoder plus those of the n-gram bag.
+    """Logits of every head from a text: those of the encoder, plus a share of those of the n-gram bag.
 
-    With `branch_loss` both also learn alone, each as if its doubled logits were the answer, so that the sum is the
-    geometric mean of two classifiers instead of one that leans on whichever learns faster.
+    The bag holds linear classifiers of n-grams that were fitted before (`lexical_fit`); it never learns here. The
+    encoder learns alone, and validation rows decide head by head how much the bag says (`mix`): two classifiers that
+    err on different rows, where training both together would leave little to learn for the slower one.
     """
 
     config_class = ProductClassifierConfig
@@ -55,11 +54,12 @@ class ProductClassifier(PreTrainedModel):
         if config.lexical_width:
             self.lexical = LexicalBag(config.lexical_buckets, config.lexical_width)
             self.lexical_head = nn.Linear(config.lexical_width, columns)
+            for part in (self.lexical, self.lexical_head):
+                part.requires_grad_(False)
         self.log_variance = nn.Parameter(torch.zeros(len(self.heads)))
         self.register_buffer("log_prior", torch.zeros(columns))
+        self.register_buffer("mix", torch.ones(columns))
         self.post_init()
-        if self.lexical is not None:
-            self.lexical.scale(LEXICAL_SCALE)
 
     def forward(
         self,
@@ -72,24 +72,20 @@ class ProductClassifier(PreTrainedModel):
         **_: Any,
     ) -> ProductOutput:
         pooled = self.encoder(input_ids, attention_mask, traced=traced).float()
-        branches = [self.head(self.dropout(pooled)).float()]
-        if self.lexical is not None:
-            branches.append(self.lexical_head(self.dropout(self.lexical(ngram_ids))).float())
-        logits = branches[0] if len(branches) == 1 else branches[0] + branches[1]
-        loss = None if labels is None else self._loss(logits, branches, labels, smoothing)
+        logits = self.head(self.dropout(pooled)).float()
+        if self.training:
+            logits = logits + self.config.logit_adjustment * self.log_prior
+        elif self.lexical is not None:
+            logits = logits + self.mix * self.lexical_logits(ngram_ids)
+        loss = None
+        if labels is not None:
+            loss = weighted(logits, labels, self.heads, self.log_variance, smoothing)
         return ProductOutput(loss=loss, logits=logits, embedding=F.normalize(pooled, dim=1))
 
-    def _loss(self, logits: Tensor, branches: list[Tensor], labels: Tensor, smoothing: float) -> Tensor:
-        adjusted = self.config.logit_adjustment * self.log_prior if self.training else 0.0
-        together = weighted(logits + adjusted, labels, self.heads, self.log_variance, smoothing)
-        share = self.config.branch_loss
-        if not (self.training and share and len(branches) > 1):
-            return together
-        alone = [
-            weighted(len(branches) * branch + adjusted, labels, self.heads, self.log_variance, smoothing)
-            for branch in branches
-        ]
-        return (1 - share) * together + share * torch.stack(alone).mean()
+    def lexical_logits(self, ngram_ids: Tensor | None) -> Tensor:
+        """What the bag alone says: (batch, n-grams) int64 → (batch, columns)."""
+        assert self.lexical is not None
+        return self.lexical_head(self.lexical(ngram_ids)).float()
 
 
 class _Traced(nn.Module):

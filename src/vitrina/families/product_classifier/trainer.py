@@ -15,7 +15,7 @@ from transformers import Trainer
 from vitrina.artifacts import write_json
 from vitrina.errors import UsageError
 from vitrina.families.layers.text_encoder import encoder_config
-from vitrina.families.product_classifier import calibrate, scores, targets
+from vitrina.families.product_classifier import calibrate, lexical_fit, scores, targets
 from vitrina.families.product_classifier.configuration import Options, ProductClassifierConfig
 from vitrina.families.product_classifier.data import TokenizedRows, collate
 from vitrina.families.product_classifier.heads import Head, describe
@@ -48,14 +48,14 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     labels = targets.label_matrix(train, heads, options.value_separator)
     held_out = targets.label_matrix(validation, heads, options.value_separator)
     hasher = _hasher(options)
+    texts = targets.texts_of(train)
+    rows = TokenizedRows(texts, labels, tokenizer, options.max_length, hasher, altered=options.altered)
+    model = _model(options, heads, labels)
+    if hasher is not None:
+        lexical_fit.fit(model, [row["ngram_ids"] for row in rows.rows], labels, options.lexical_strength)
     return TrainingSetup(
-        model=_model(options, heads, labels),
-        train_dataset=cast(
-            Any,
-            TokenizedRows(
-                targets.texts_of(train), labels, tokenizer, options.max_length, hasher, altered=options.altered
-            ),
-        ),
+        model=model,
+        train_dataset=cast(Any, rows),
         eval_dataset=cast(
             Any, TokenizedRows(targets.texts_of(validation), held_out, tokenizer, options.max_length, hasher)
         ),
@@ -79,7 +79,6 @@ def _model(options: Options, heads: Sequence[Head], labels: np.ndarray) -> Produ
         dropout=options.dropout,
         lexical_width=options.lexical_width,
         lexical_buckets=options.lexical_buckets,
-        branch_loss=options.branch_loss,
         logit_adjustment=options.logit_adjustment,
     )
     model = ProductClassifier(config)
@@ -123,18 +122,26 @@ def _measured(prediction: Any, heads: Sequence[Head]) -> dict[str, float]:
 
 
 def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:
-    """Write tokenizer and `labels.json`: the heads, and what validation data decides about each."""
+    """Write tokenizer and `labels.json`: the heads, and what validation data decides about each.
+
+    The weights are written again, now with the share that the bag has in each head.
+    """
     options = cast(Options, options)
     cast(Any, setup.processing_class).save_pretrained(folder)
     validation = pd.read_parquet(data / "validation.parquet")
-    heads = cast(Any, setup.model).heads
-    logits = _logits(setup)
+    model = cast(ProductClassifier, setup.model).eval()
     labels = cast(TokenizedRows, setup.eval_dataset).labels
+    encoder, bag = _logits(setup)
+    for head in model.heads:
+        part = (encoder[:, head.columns], bag[:, head.columns], labels[:, head.target_columns])
+        model.mix[head.columns] = calibrate.mixture(head, *part)
+    model.save_pretrained(folder)
+    logits = encoder + model.mix.cpu().numpy() * bag
     write_json(
         folder / "labels.json",
         {
-            "heads": calibrate.decisions(heads, logits, labels, options.right_when_sure),
-            "quality": calibrate.quality(heads, logits, validation),
+            "heads": calibrate.decisions(model.heads, logits, labels, options.right_when_sure),
+            "quality": calibrate.quality(model.heads, logits, validation),
             "max_length": options.max_length,
             "value_separator": options.value_separator,
             "lexical": _lexical(options),
@@ -152,14 +159,17 @@ def _lexical(options: Options) -> dict[str, Any] | None:
     }
 
 
-def _logits(setup: TrainingSetup) -> np.ndarray:
-    """Logits of the validation rows, in their order."""
-    model = setup.model.eval()
+def _logits(setup: TrainingSetup) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the validation rows, in their order: of the encoder alone, and of the bag alone (0 without one)."""
+    model = cast(ProductClassifier, setup.model)
     rows = cast(Any, setup.eval_dataset)
-    found = []
+    whole, lexical = [], []
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             batch = setup.collator([rows[i] for i in range(start, min(start + BATCH, len(rows)))])
-            batch.pop("labels")
-            found.append(model(**{name: value.to(model.device) for name, value in batch.items()}).logits.cpu().numpy())
-    return np.concatenate(found)
+            inputs = {name: value.to(model.device) for name, value in batch.items() if name != "labels"}
+            logits = model(**inputs).logits
+            bag = torch.zeros_like(logits) if model.lexical is None else model.lexical_logits(inputs["ngram_ids"])
+            whole.append((logits - model.mix * bag).cpu().numpy())
+            lexical.append(bag.cpu().numpy())
+    return np.concatenate(whole), np.concatenate(lexical)

@@ -86,7 +86,7 @@ def test_the_prior_is_the_log_share_of_each_label_and_ignores_unknown_ones():
 
 
 def test_frozen_layers_keep_their_weights_and_the_others_learn(product_data, tiny_encoder):
-    options = Options(encoder=str(tiny_encoder), frozen_layers=1, lexical_width=8, lexical_buckets=1024)
+    options = Options(encoder=str(tiny_encoder), frozen_layers=1, lexical_buckets=1024)
     model = trainer.setup(product_data, options, 7, None).model
     learning = {name for name, weight in model.encoder.named_parameters() if weight.requires_grad}
     assert learning
