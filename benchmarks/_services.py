@@ -21,6 +21,7 @@ import psutil
 
 from vitrina.errors import ServiceError
 
+START_SECONDS = 120
 SCRIPT = """
 local bodies = {}
 for line in io.lines("%s") do bodies[#bodies + 1] = line end
@@ -104,9 +105,10 @@ def await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Return when `url` answers.
 
     Raises:
-        ServiceError: when the process ends first; its output is shown.
+        ServiceError: when the process ends first, or takes too long; its output is shown.
     """
-    while process.poll() is None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):
             return
         time.sleep(0.02)

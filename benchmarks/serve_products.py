@@ -29,7 +29,7 @@ from _models import untrained_embedder
 from _results import ROOT, figure, report
 from _services import Load, Running, bentoml, load, posts, require_wrk
 
-from vitrina.artifacts import folder_version
+from vitrina.artifacts import folder_version, read_manifest
 from vitrina.contracts.products import Product
 from vitrina.settings import disable_telemetry, load_settings
 
@@ -54,6 +54,8 @@ def main() -> None:
     catalogue = fashion(home)
     products = products_in(catalogue)
     model = (options.model or untrained(home, products)).resolve()
+    if read_manifest(model).get("family") != "product_embedder":
+        raise SystemExit(f"{model} is not a product embedder's folder.")
     index = index_of(model, catalogue, home)
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
         work = Path(temporary)
