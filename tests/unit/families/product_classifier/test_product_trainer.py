@@ -52,6 +52,13 @@ def test_the_folder_is_whole_and_its_card_names_the_files(product_folder):
     assert (product_folder / "category_classes.csv").is_file()
 
 
+def test_the_parity_report_has_a_number_for_every_column_also_where_prices_are_missing(product_folder):
+    report = json.loads((product_folder / "parity.json").read_text())
+    assert report["price_max_difference"] == 0.0
+    assert report["torch_onnx_max_difference"] < 1e-3
+    assert abs(report["accuracy_loss"]) < 0.2
+
+
 def test_the_drift_reference_holds_products_not_reviews(product_folder, product_data):
     reference = pd.read_parquet(product_folder / "reference.parquet")
     examples = data.read_examples(product_data, "validation")
