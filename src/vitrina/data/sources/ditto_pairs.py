@@ -42,7 +42,7 @@ def without_repeats(lines: pd.DataFrame) -> RawRows:
     kept = strictness.sort_values(ascending=False, kind="stable").index
     repeated = frame.loc[kept].duplicated(["left_id", "right_id"]).reindex(frame.index) & ~contradicted
     rejected = [
-        Rejected(int(row), reason, f"{lines.at[row, 'left']} | {lines.at[row, 'right']}")
+        Rejected(int(row), reason, " | ".join(lines.loc[row, ["left", "right"]]))
         for mask, reason in ((contradicted, "pair is labelled both 0 and 1"), (repeated, "pair stands elsewhere too"))
         for row in frame.index[mask]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,7 @@ def read(folder: Path) -> RawRows:
     return RawRows(frame)
 
 
-def _attributes(values: tuple[object, ...]) -> dict[str, str] | None:
+def _attributes(values: tuple[Any, ...]) -> dict[str, str] | None:
     named = zip(ATTRIBUTES.values(), values, strict=True)
     known = {name: str(value).removesuffix(".0") for name, value in named if pd.notna(value)}
     return known or None
