@@ -89,11 +89,10 @@ def _attributes(products: Sequence[Product], ids: Sequence[str], queried: Sequen
 
 def _matches(products: Sequence[Product], ids: Sequence[str], examples: pd.DataFrame, limit: int) -> list[Query]:
     numbers = {product_id: number for number, product_id in enumerate(ids)}
-    return [
-        Query(f"match {ids[i]}", "match", products[i], i, frozenset(numbers[other] for other in others))
-        for i, others in enumerate(examples["matches"])
-        if len(others)
-    ][:limit]
+    # A part of a split may lack the products that its matches lead to.
+    found = [frozenset(numbers[other] for other in others if other in numbers) for others in examples["matches"]]
+    queries = [Query(f"match {ids[i]}", "match", products[i], i, right) for i, right in enumerate(found) if right]
+    return queries[:limit]
 
 
 def _rng(kind: str, product_id: str) -> random.Random:

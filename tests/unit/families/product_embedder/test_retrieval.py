@@ -56,6 +56,14 @@ def test_rows_that_are_not_queried_only_answer():
     assert (match.source, match.relevant) == (4, {5})
 
 
+def test_a_match_that_is_not_among_the_rows_is_no_query():
+    frame = catalogue().assign(
+        matches=[["elsewhere"] if n == 4 else ["p5", "gone"] if n == 6 else [] for n in range(24)]
+    )
+    matches = [q for q in evaluation_queries(frame) if q.kind == "match"]
+    assert [(q.source, q.relevant) for q in matches] == [(6, {5})]
+
+
 def test_the_limit_holds_for_each_kind():
     queries = evaluation_queries(catalogue(), limit=3)
     assert [sum(q.kind == kind for q in queries) for kind in ("title", "attributes")] == [3, 3]
