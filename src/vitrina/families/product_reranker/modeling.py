@@ -17,9 +17,6 @@ from vitrina.families.layers.text_encoder import additive_mask
 from vitrina.families.product_reranker.configuration import ProductRerankerConfig
 from vitrina.training.spec import ExportInputs
 
-REGULARISATION = 0.3
-"""Of the logistic regression that a model starts from (scikit-learn's C)."""
-
 
 @dataclass
 class RerankerOutput(ModelOutput):
@@ -68,9 +65,6 @@ class ProductReranker(PreTrainedModel):
     Of the cross-encoded tokens the mean of each side, u and v, is taken (segments 0 and 1): |u − v| and u·v say from
     the first step on how alike they are (Reimers and Gurevych, 2019), and attention lets each side read the other.
     u + v, which product it is, stays out: from it a few thousand pairs are learned by heart.
-
-    The logit is additive in the similarities (`additive`, fitted before training starts: `start`) plus what the head
-    learns from texts and similarities together.
     """
 
     config_class = ProductRerankerConfig
@@ -98,25 +92,7 @@ class ProductReranker(PreTrainedModel):
             nn.Dropout(config.dropout),
         )
         self.head = nn.Linear(config.text_width + config.similarity_width, 1)
-        self.additive = nn.Linear(self.pieces.width, 1)
         self.post_init()
-
-    def start(self, table: np.ndarray, match: np.ndarray) -> None:
-        """Begin as a logistic regression on the similarities of the training pairs: training adds to it.
-
-        Args:
-            table: (pairs, similarities). match: (pairs,) bool.
-        """
-        from sklearn.linear_model import LogisticRegression
-
-        self.pieces.fit(table)
-        with torch.no_grad():
-            pieces = self.pieces(torch.from_numpy(table)).numpy()
-            fitted = LogisticRegression(C=REGULARISATION, max_iter=500).fit(pieces, match)
-            self.additive.weight.copy_(torch.from_numpy(fitted.coef_))
-            self.additive.bias.copy_(torch.from_numpy(fitted.intercept_))
-            self.head.weight.zero_()
-            self.head.bias.zero_()
 
     def forward(
         self,
@@ -136,9 +112,8 @@ class ProductReranker(PreTrainedModel):
         right = attention_mask * token_type_ids
         u, v = _mean(hidden, attention_mask - right), _mean(hidden, right)
         text = self.text(torch.cat([(u - v).abs(), u * v], dim=1))
-        pieces = self.pieces(similarities)
-        logits = self.additive(pieces) + self.head(torch.cat([text, self.similarity(pieces)], dim=1))
-        logits = logits.squeeze(1).float()
+        alike = self.similarity(self.pieces(similarities))
+        logits = self.head(torch.cat([text, alike], dim=1)).squeeze(1).float()
         loss = None if labels is None else self.loss(logits, labels)
         return RerankerOutput(loss=loss, logits=logits, embedding=F.normalize((u + v).float(), dim=1))
 

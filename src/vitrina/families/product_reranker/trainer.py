@@ -49,7 +49,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     rows = PairRows(pairs, train["match"].tolist(), idf, tokenizer, options, training=True)
     held_out = PairRows(read_frame(validation), validation["match"].tolist(), idf, tokenizer, options)
     return TrainingSetup(
-        model=_model(options, rows),
+        model=_model(options, rows.similarities),
         train_dataset=cast(Any, rows),
         eval_dataset=cast(Any, held_out),
         collator=PairCollator(tokenizer, options.max_length),
@@ -64,7 +64,7 @@ def idf_of(pairs: list[Pair]) -> Idf:
     return Idf.fitted({id(reading): reading for pair in pairs for reading in pair}.values())
 
 
-def _model(options: Options, rows: PairRows) -> ProductReranker:
+def _model(options: Options, table: np.ndarray) -> ProductReranker:
     encoder = encoder_config(options.encoder, options.encoder_layers)
     if encoder.get("type_vocab_size", 0) < 2:
         raise UsageError(f"model.encoder: {options.encoder} does not tell two texts apart; choose a BERT encoder.")
@@ -80,7 +80,7 @@ def _model(options: Options, rows: PairRows) -> ProductReranker:
     model.encoder = AutoModel.from_pretrained(
         resolve_encoder(options.encoder), config=model.encoder.config, dtype=torch.float32
     )
-    model.start(rows.similarities, rows.labels > 0.5)
+    model.pieces.fit(table)
     freeze(model.encoder, options.frozen_layers)
     return model
 

@@ -53,26 +53,9 @@ def test_a_similarity_that_no_training_pair_knows_is_harmless() -> None:
     assert torch.isfinite(pieces(torch.tensor([[0.5, 0.7]]))).all()
 
 
-def test_the_start_is_a_logistic_regression_whatever_the_texts_say(network: ProductReranker) -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    match = KNOWN[:, 0] > 0.6
-    network.start(KNOWN, match)
-    with torch.inference_mode():
-        pieces = network.pieces(torch.from_numpy(KNOWN)).numpy()
-        logits = network(**batch(50)).logits.numpy()
-    expected = LogisticRegression(C=0.3, max_iter=500).fit(pieces, match).decision_function(pieces[:50])
-    np.testing.assert_allclose(logits, expected, atol=1e-4)
-
-
-def test_texts_and_similarities_both_learn_from_the_first_steps(network: ProductReranker) -> None:
-    network.start(KNOWN, KNOWN[:, 0] > 0.6)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    for _ in range(2):  # the head is zero at first: what lies below it learns from the second step on
-        optimizer.zero_grad()
-        network(**batch(8), labels=torch.tensor([1.0, 0] * 4)).loss.backward()
-        optimizer.step()
-    for part in (network.additive, network.head, network.text[1], network.similarity[1]):
+def test_texts_and_similarities_both_learn(network: ProductReranker) -> None:
+    network(**batch(8), labels=torch.tensor([1.0, 0] * 4)).loss.backward()
+    for part in (network.head, network.text[1], network.similarity[1]):
         assert part.weight.grad.abs().sum() > 0
 
 
