@@ -111,7 +111,7 @@ def boosted(rows: Rows, table: np.ndarray, names: tuple[str, ...]) -> Decisions:
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     columns = [list(SIMILARITIES).index(name) for name in names]
-    known = np.where(table[:, columns] < 0, np.nan, table[:, columns])
+    known = table[:, columns]
     model = HistGradientBoostingClassifier(
         learning_rate=0.06,
         max_iter=200,
