@@ -27,8 +27,20 @@ class Adaptation(nn.Module):
         self.order = order
         self.steps = 0 if order == "prototype" else steps
         self.log_scale = nn.Parameter(torch.tensor(math.log(SCALE)))
-        self.rates = nn.Parameter(torch.full((self.steps, width), rate))
-        self.bias_rates = nn.Parameter(torch.full((self.steps,), rate))
+        self.initial_rate = rate
+        # Learned as factors: the optimizer moves a rate by a share of itself, and weight decay moves it to its start.
+        self.log_factors = nn.Parameter(torch.zeros(self.steps, width))
+        self.log_bias_factors = nn.Parameter(torch.zeros(self.steps))
+
+    @property
+    def rates(self) -> Tensor:
+        """(steps, width) inner rates of the weights."""
+        return self.initial_rate * self.log_factors.exp()
+
+    @property
+    def bias_rates(self) -> Tensor:
+        """(steps,) inner rates of the biases."""
+        return self.initial_rate * self.log_bias_factors.exp()
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor, ways: int) -> tuple[Tensor, Tensor]:
         """Logits of the queries under the adapted head and under the prototypes alone.

@@ -114,6 +114,8 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     logits, truth = _answers(vectors, rows, rates)
     measured["prototype_accuracy"] = float((nearest.argmax(1) == truth).mean())
     measured["adapted_accuracy"] = float((logits.argmax(1) == truth).mean())
+    if measured["adapted_accuracy"] < measured["prototype_accuracy"]:  # then the simpler head is served
+        rates, logits = rates.without_steps(), nearest
     temperature = calibration.fit_temperature(logits, truth)
     probabilities = calibration.softmax(logits / temperature)
     threshold = calibration.clarification_threshold(

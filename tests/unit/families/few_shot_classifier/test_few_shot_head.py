@@ -30,8 +30,8 @@ def learned(order: str, steps: int = 4) -> Adaptation:
     adaptation = Adaptation(WIDTH, order, steps, 0.02)
     with torch.no_grad():
         adaptation.log_scale.fill_(1.5)  # far from saturation: gradients are large
-        adaptation.rates.add_(torch.rand_like(adaptation.rates) * 0.05)
-        adaptation.bias_rates.add_(torch.rand_like(adaptation.bias_rates) * 0.05)
+        adaptation.log_factors.add_(torch.rand_like(adaptation.log_factors))
+        adaptation.log_bias_factors.add_(torch.rand_like(adaptation.log_bias_factors))
     return adaptation
 
 
@@ -74,7 +74,7 @@ def gradients(order: str, episode: tuple[np.ndarray, ...]) -> tuple[torch.Tensor
     adaptation = learned(order).train()
     adapted, _ = adaptation(support, labels, queries, 3)
     adapted.square().mean().backward()
-    return support.grad, adaptation.rates.grad
+    return support.grad, adaptation.log_factors.grad
 
 
 def test_second_order_differentiates_through_the_inner_steps(episode: tuple[np.ndarray, ...]) -> None:

@@ -58,7 +58,7 @@ def test_the_loss_of_an_episode_trains_encoder_and_rates(few_shot_folder: Path, 
     output = made.model(**batch)
     output.loss.backward()
     assert output.accuracy.shape == (2,)
-    assert made.model.adaptation.rates.grad.abs().sum() > 0
+    assert made.model.adaptation.log_factors.grad.abs().sum() > 0
     assert all(p.grad is not None for n, p in made.model.encoder.named_parameters() if "pooler" not in n)
     made.model.eval()
     with torch.no_grad():  # as the engine evaluates
