@@ -33,7 +33,10 @@ CHOOSING = 500
 """Held-out queries of each kind that choose the weights while training."""
 
 OF_A_CATEGORY = 20
-"""Training products whose mean is the centre of a category."""
+"""Training products, at most, whose mean is the centre of a category."""
+
+OF_ALL_CATEGORIES = 3000
+"""Training products, about, embedded for all centres together."""
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -121,7 +124,9 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     cast(Any, setup.processing_class).save_pretrained(folder)
     train = pd.read_parquet(data / "train.parquet")
     model = cast(ProductEmbedder, setup.model).eval()
-    known = train[train["category"].notna()].groupby("category").head(OF_A_CATEGORY)
+    known = train[train["category"].notna()]
+    each = min(OF_A_CATEGORY, max(1, OF_ALL_CATEGORIES // max(known["category"].nunique(), 1)))
+    known = known.groupby("category").head(each)
     settings = dict(settings_of(options, features.currencies, sorted(set(known["category"]))))
     centres = np.zeros((len(settings["labels"]), options.dimensions[0]), dtype=np.float32)
     settings["temperature"] = 1.0
