@@ -24,28 +24,44 @@ TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 4.0, 14))
 
 
 def mixture(head: Head, encoder: np.ndarray, bag: np.ndarray, truth: np.ndarray) -> float:
-    """How much of the bag's logits to add to the encoder's: what makes the truth of these rows most likely.
+    """How much of the bag's logits to add to the encoder's: what answers most of these rows rightly.
 
-    Only the best temperature of each mixture counts: `decisions` fits it afterwards.
+    Among equals, and for ratings and shares, what makes the truth most likely at the best temperature, which
+    `decisions` fits afterwards. The likelihood alone would trust the encoder too much: margins of an SVM are no log odds.
 
     Args:
         encoder, bag: (rows, head.width).
         truth: (rows, head.targets), NaN is unknown.
     """
+    known = ~np.isnan(truth[:, 0])
+    if known.sum() < FEWEST_ROWS:
+        return 1.0
+
+    def merit(share: float) -> tuple[float, float]:
+        logits = encoder[known] + share * bag[known]
+        return _right(head, logits, truth[known]), -_cost(head, logits, truth[known])
+
+    return max(SHARES, key=merit)
+
+
+def _right(head: Head, logits: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the labels told rightly; 0 for heads whose answer is a number."""
+    if head.kind == "one":
+        return float((logits.argmax(1) == truth[:, 0]).mean())
+    if head.kind == "many":
+        return float(((logits > 0) == (truth > 0.5)).mean())
+    return 0.0
+
+
+def _cost(head: Head, logits: np.ndarray, truth: np.ndarray) -> float:
+    """Negative log likelihood at the best temperature; ratings are read without one."""
     import torch
 
     from vitrina.families.product_classifier.losses import head_loss
 
-    if (~np.isnan(truth[:, 0])).sum() < FEWEST_ROWS:
-        return 1.0
-    targets = torch.from_numpy(truth)
-
-    def cost(share: float) -> float:
-        logits = torch.from_numpy((encoder + share * bag).astype(np.float32))
-        free = TEMPERATURES if head.kind != "ordinal" else (1.0,)  # ratings are read without a temperature
-        return min(float(head_loss(logits / t, targets, head) or 0.0) for t in free)
-
-    return min(SHARES, key=cost)
+    scores, targets = torch.from_numpy(logits.astype(np.float32)), torch.from_numpy(truth)
+    free = TEMPERATURES if head.kind != "ordinal" else (1.0,)
+    return min(float(head_loss(scores / t, targets, head) or 0.0) for t in free)
 
 
 def decisions(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray, target: float) -> list[dict[str, Any]]:
