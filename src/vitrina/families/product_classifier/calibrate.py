@@ -27,7 +27,7 @@ def mixture(head: Head, encoder: np.ndarray, bag: np.ndarray, truth: np.ndarray)
     """How much of the bag's logits to add to the encoder's: what answers most of these rows rightly.
 
     Among equals, and for ratings and shares, what makes the truth most likely at the best temperature, which
-    `decisions` fits afterwards. The likelihood alone would trust the encoder too much: margins of an SVM are no log odds.
+    `decisions` fits afterwards. The likelihood alone trusts the encoder too much: an SVM's margins are no log odds.
 
     Args:
         encoder, bag: (rows, head.width).
