@@ -42,6 +42,12 @@ class Rates:
         rates = {"rates": self.weight.tolist(), "bias_rates": self.bias.tolist()}
         return {"scale": self.scale, "temperature": temperature, **rates}
 
+    def scaled(self, share: float) -> Rates:
+        """The same with every inner rate times `share`; 0: without steps."""
+        if share == 0:
+            return self.without_steps()
+        return replace(self, weight=self.weight * np.float32(share), bias=self.bias * np.float32(share))
+
     def without_steps(self) -> Rates:
         """The same for prototypes alone, as a prototypical network answers (Snell et al., 2017)."""
         return replace(self, weight=self.weight[:0], bias=self.bias[:0])

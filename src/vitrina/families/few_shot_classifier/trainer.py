@@ -29,6 +29,9 @@ CALIBRATING = 200
 DECIDING = 20
 """Rows a validation class that take part in them."""
 
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Of the learned inner rates, which the validation classes choose from: training's own classes may overrate them."""
+
 WAYS, SHOTS, QUERIES = 20, 5, 5
 CHUNK = 128
 
@@ -110,12 +113,14 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
             _average(model, before, options.pretrained_share)
             model.save_pretrained(folder)
     rates, vectors = _rates(model), _embedded(model, rows, setup, options)
-    nearest, truth = _answers(vectors, rows, rates.without_steps())
+    accuracies = {}
+    for share in SHARES:  # of the learned rates; 0 is the prototypes alone, and wins a tie
+        logits, truth = _answers(vectors, rows, rates.scaled(share))
+        accuracies[share] = float((logits.argmax(1) == truth).mean())
+    share = max(SHARES, key=lambda each: (accuracies[each], -each))
+    rates = rates.scaled(share)
     logits, truth = _answers(vectors, rows, rates)
-    measured["prototype_accuracy"] = float((nearest.argmax(1) == truth).mean())
-    measured["adapted_accuracy"] = float((logits.argmax(1) == truth).mean())
-    if measured["adapted_accuracy"] < measured["prototype_accuracy"]:  # then the simpler head is served
-        rates, logits = rates.without_steps(), nearest
+    measured |= {"prototype_accuracy": accuracies[0.0], "adapted_accuracy": accuracies[share], "rate_share": share}
     temperature = calibration.fit_temperature(logits, truth)
     probabilities = calibration.softmax(logits / temperature)
     threshold = calibration.clarification_threshold(

@@ -122,3 +122,14 @@ def test_probabilities_sum_to_one_and_rates_survive_the_file(episode: tuple[np.n
     np.testing.assert_allclose(rates.weight, rates_of(learned("second")).weight)
     assert rates.temperature == 1.7
     assert Rates.read(rates.without_steps().dump(1.0)).weight.shape[0] == 0
+
+
+def test_a_share_of_the_rates_lies_between_the_prototypes_and_the_whole_step() -> None:
+    rng = np.random.default_rng(3)
+    support = rng.normal(size=(6, 8)).astype(np.float32)
+    support /= np.linalg.norm(support, axis=1, keepdims=True)
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    rates = Rates(10.0, np.full((1, 8), 0.05, np.float32), np.full(1, 0.05, np.float32))
+    none, half, whole = (adapt(support, labels, 3, rates.scaled(share)).weight for share in (0.0, 0.5, 1.0))
+    np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-6)
+    np.testing.assert_allclose(none, adapt(support, labels, 3, rates.without_steps()).weight)
