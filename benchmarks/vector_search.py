@@ -30,6 +30,9 @@ from vitrina.settings import disable_telemetry
 
 K = 10
 CACHE = ROOT / ".vitrina" / "benchmarks" / "vector_search"
+ROUNDS = 8
+"""Times the queries are run; the round with the least p50 is reported: other work shares the machine."""
+
 CHANGED = 1000
 """Products added, then removed."""
 
@@ -68,15 +71,17 @@ def shipped(rows: int, queries: int, dimension: int) -> list[dict]:
         "p50": ("search p50", "ms", "lower"),
         "p99": ("search p99", "ms", "lower"),
         "filtered_recall": (f"recall@{K} within the query's category", "share", "higher"),
-        "filtered_p50": ("search p50 within the query's category", "ms", "lower"),
+        "filtered_p50": ("search p50 within the query's category, processor time", "ms", "lower"),
+        "cpu_p50": ("search p50, processor time", "ms", "lower"),
         "build": ("build", "s", "lower"),
+        "build_cpu": ("build, processor time", "s", "lower"),
         "bytes": ("size on disk", "GB", "lower"),
         "memory": ("resident memory of searching, files mapped", "GB", "lower"),
         "opened": ("open", "ms", "lower"),
         "add": (f"add {CHANGED} products", "s", "lower"),
         "remove": (f"remove {CHANGED} products", "s", "lower"),
-        "hybrid_p50": ("hybrid search p50", "ms", "lower"),
-        "lexical_p50": ("lexical search p50", "ms", "lower"),
+        "hybrid_p50": ("hybrid search p50, processor time", "ms", "lower"),
+        "lexical_p50": ("lexical search p50, processor time", "ms", "lower"),
     }
     return [
         figure(f"{label}: {name}", found[key], unit, better, targets.get(key))
@@ -112,7 +117,8 @@ def measured(engine: str, rows: int, queries: int, dimension: int) -> dict[str, 
     """Every step of one engine, each in a process of its own."""
     merged: dict[str, float] = {}
     for name in ("build", "search", "change"):
-        command = [sys.executable, __file__, "--step", name, engine, "--rows", str(rows)]
+        polite = ["nice", "-n", "10"] if name == "build" else []
+        command = [*polite, sys.executable, __file__, "--step", name, engine, "--rows", str(rows)]
         command += ["--queries", str(queries), "--dimension", str(dimension)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -135,23 +141,30 @@ def step(name: str, engine: str, rows: int, queries: int, dimension: int) -> dic
 
 def built(engine: Any, folder: Path, catalogue: Catalogue, rows: int, dimension: int) -> dict[str, float]:
     """Seconds to build, without those to make the vectors; bytes in GB."""
-    making = 0.0
+    making = np.zeros(2)
+
+    def clocks() -> np.ndarray:
+        return np.array([time.perf_counter(), time.process_time()])
 
     def pieces() -> Any:
         nonlocal making
         source = catalogue.pieces(rows, dimension)
         while True:
-            started = time.perf_counter()
+            started = clocks()
             piece = next(source, None)
-            making += time.perf_counter() - started
+            making += clocks() - started
             if piece is None:
                 return
             yield piece
 
-    started = time.perf_counter()
+    started = clocks()
     engine.build(folder, pieces())
-    seconds = time.perf_counter() - started - making
-    return {"build": seconds, "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9}
+    wall, processor = clocks() - started - making
+    return {
+        "build": wall,
+        "build_cpu": processor,
+        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9,
+    }
 
 
 def searched(
@@ -163,31 +176,33 @@ def searched(
     started = time.perf_counter()
     engine.open(folder)
     opened = time.perf_counter() - started
-    answers, _ = timed(lambda row: engine.search(asked.vectors[row], K), queries)
+    answers, *_ = timed(lambda row: engine.search(asked.vectors[row], K), queries)
     memory = psutil.Process().memory_info().rss - before
-    _, times = timed(lambda row: engine.search(asked.vectors[row], K), queries)
+    rounds = [timed(lambda row: engine.search(asked.vectors[row], K), queries) for _ in range(ROUNDS)]
+    _, times, processor = min(rounds, key=lambda each: float(np.median(each[1])))
     found = {
         "recall": recall(answers, truths[0]),
         "p50": float(np.percentile(times, 50)),
         "p99": float(np.percentile(times, 99)),
+        "cpu_p50": float(np.median(processor)),
         "memory": memory / 1e9,
         "opened": opened * 1e3,
     }
     if engine.filters:
-        answers, times = timed(lambda row: engine.search(asked.vectors[row], K, categories[row]), queries)
-        found |= {"filtered_recall": recall(answers, truths[1]), "filtered_p50": float(np.percentile(times, 50))}
+        answers, _, processor = timed(lambda row: engine.search(asked.vectors[row], K, categories[row]), queries)
+        found |= {"filtered_recall": recall(answers, truths[1]), "filtered_p50": float(np.median(processor))}
     if isinstance(engine, Vitrina):
         found |= worded(folder, [catalogue.names[name] for name in asked.names], asked.vectors)
     return found
 
 
 def worded(folder: Path, texts: list[str], vectors: np.ndarray) -> dict[str, float]:
-    """Milliseconds of searches with words: the query is the misspelt name of a product."""
+    """Processor time, in milliseconds, of searches with words: the query is the misspelt name of a product."""
     index = open_index(folder)
     typed = [misspelt(text) for text in texts[:200]]
-    _, lexical = timed(lambda row: index.search(typed[row], k=K, mode="lexical"), len(typed))
-    _, hybrid = timed(lambda row: index.search(typed[row], vectors[row], k=K), len(typed))
-    return {"lexical_p50": float(np.percentile(lexical, 50)), "hybrid_p50": float(np.percentile(hybrid, 50))}
+    *_, lexical = timed(lambda row: index.search(typed[row], k=K, mode="lexical"), len(typed))
+    *_, hybrid = timed(lambda row: index.search(typed[row], vectors[row], k=K), len(typed))
+    return {"lexical_p50": float(np.median(lexical)), "hybrid_p50": float(np.median(hybrid))}
 
 
 def misspelt(text: str) -> str:
@@ -195,14 +210,15 @@ def misspelt(text: str) -> str:
     return text[:3] + text[4:5] + text[3:4] + text[5:]
 
 
-def timed(run: Any, count: int) -> tuple[list[Any], list[float]]:
-    """The answers, and milliseconds of each."""
-    answers, times = [], []
+def timed(run: Any, count: int) -> tuple[list[Any], list[float], list[float]]:
+    """The answers, and milliseconds of each: by the clock, and of the processor (the machine may be shared)."""
+    answers, times, processor = [], [], []
     for row in range(count):
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         answers.append(run(row))
         times.append((time.perf_counter() - started) * 1e3)
-    return answers, times
+        processor.append((time.process_time() - used) * 1e3)
+    return answers, times, processor
 
 
 def recall(answers: list[list[int]], truth: np.ndarray) -> float:

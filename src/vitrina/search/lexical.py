@@ -24,7 +24,7 @@ TOKENS, OFFSETS, DOCS, COUNTS, LENGTHS = (f"{name}.npy" for name in ("tokens", "
 MOST_TOKENS = 2000
 """Of a text; some 150 words."""
 
-BUDGET = 500_000
+BUDGET = 200_000
 """Postings that finding candidates may read: beyond it frequent n-grams, which tell little, only rank them."""
 
 Weights = Mapping[int, float]

@@ -17,7 +17,7 @@ from vitrina.search.segment import Segment
 POOL = 100
 """Candidates that the vectors propose to a hybrid search, at least."""
 
-FINALISTS = 500
+FINALISTS = 200
 """Candidates that the letters propose, at least."""
 
 Ranking = tuple[np.ndarray, np.ndarray]
@@ -85,8 +85,9 @@ def _worded(
     whole = np.concatenate(proposed)
     allowed = [each if mask is None else np.where(mask, each, 0) for each, mask in zip(proposed, passing, strict=True)]
     found = np.concatenate(allowed)
-    best = top(found, count)
-    rows = np.union1d(best[found[best] > 0], np.asarray(others, dtype=np.int64))
+    matching = np.flatnonzero(found)
+    best = matching[top(found[matching], count)]
+    rows = np.union1d(best, np.asarray(others, dtype=np.int64))
     return rows, whole[rows] if complete else _of_rows(snapshot, rows, query.scores_of)
 
 

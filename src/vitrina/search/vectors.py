@@ -22,7 +22,7 @@ FAISS = "vectors.faiss"
 SCANNED = 20_000
 """Up to so many rows every vector is compared; more rows are divided into cells."""
 
-PROBED = 24
+PROBED = 16
 """Cells looked into per query."""
 
 CANDIDATES = 4
