@@ -6,7 +6,7 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from components.embed import embed
-from components.index import index
+from components.index_build import index_build
 from components.ingest import ingest
 from components.plan_embedding import plan_embedding
 from components.validate import validate
@@ -46,6 +46,6 @@ def embedding(placement: Placement) -> BaseComponent:
         with dsl.ParallelFor(planned.output, name="shards") as task:
             part = placement.heavy(embed(task=task, tables=catalogue))
             part.set_retry(num_retries=RETRIES)
-        placement.light(index(parts=dsl.Collected(part.output), output=search_index))
+        placement.light(index_build(parts=dsl.Collected(part.output), output=search_index))
 
     return pipeline

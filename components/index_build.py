@@ -6,7 +6,7 @@ from components._base import component
 
 
 @component
-def index(parts: list, output: str, metrics: Output[Metrics]) -> str:
+def index_build(parts: list, output: str, metrics: Output[Metrics]) -> str:
     """`parts` are the answers of `embed`; `output` is replaced once the new index is complete."""
     import json
     from pathlib import Path
