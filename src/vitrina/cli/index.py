@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vitrina.cli import app
-from vitrina.cli.output import Json, show
+from vitrina.cli.output import Json, show, working
 
 if TYPE_CHECKING:
     from vitrina.jobs.index_search import IndexSearchResult
-    from vitrina.search.engine import Progress
 
 index_app = typer.Typer(name="index", help="The catalogue's search index: build, change, search.", no_args_is_help=True)
 app.add_typer(index_app)
@@ -37,7 +34,7 @@ def build(
     """
     from vitrina.jobs import index_build as job
 
-    with _progress() as progress:
+    with working() as progress:
         result = job(model, catalogue, output, progress=progress)
     show(result, as_json)
 
@@ -55,7 +52,7 @@ def add(
     """
     from vitrina.jobs import index_add as job
 
-    with _progress() as progress:
+    with working() as progress:
         result = job(index, model, catalogue, progress=progress)
     show(result, as_json)
 
@@ -124,12 +121,3 @@ def _show_hits(result: IndexSearchResult) -> None:
         price = "" if hit["price"] is None else f"{hit['price']:.2f} {hit['currency'] or ''}"
         table.add_row(f"{hit['score']:.3f}", hit["product_id"], hit["title"], hit["category"] or "", price)
     Console().print(table)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Shows on stderr what a job is doing and how many rows are done."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("Starting ...") as status:
-        yield lambda what, rows: status.update(f"{what.capitalize()}: {rows:,} products ...")

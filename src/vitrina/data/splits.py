@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -41,6 +42,18 @@ def assign_splits(
     named = named.assign(rank=named["split"].map(ranks).fillna(-1)).sort_values("rank", kind="stable")
     following = content.map(named.groupby("content")["split"].last())
     return given.where(given != "", following.fillna(drawn)).rename("split")
+
+
+def read_split(folder: Path, split: str) -> pd.DataFrame:
+    """A split of a prepared folder.
+
+    Raises:
+        UsageError: when the folder has no such split.
+    """
+    part = folder / f"{split}.parquet"
+    if not part.is_file():
+        raise UsageError(f"{folder} has no {part.name}: it is not a prepared folder (see vitrina prepare).")
+    return pd.read_parquet(part)
 
 
 def normalised(frame: pd.DataFrame, key_columns: Sequence[str]) -> pd.Series:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from vitrina.contracts.messages import OUT_OF_SCOPE
-from vitrina.errors import DataError, UsageError
+from vitrina.errors import DataError
 from vitrina.families.intent_classifier.configuration import Options
 
 if TYPE_CHECKING:
@@ -74,17 +74,13 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
         UsageError: when there is no such file or split.
         DataError: when a column is missing or no row is left.
     """
-    import pandas as pd
 
     from vitrina.data.sources.files import read_frame
+    from vitrina.data.splits import read_split
 
     path = Path(path)
     if path.is_dir():
-        if not (path / f"{split}.parquet").is_file():
-            raise UsageError(f"{path} has no {split}.parquet: it is not a prepared folder (see vitrina prepare).")
-        return pd.read_parquet(path / f"{split}.parquet")
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist.")
+        return read_split(path, split)
     frame = read_frame(path)
     missing = [column for column in ("text", "intent") if column not in frame]
     if missing:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
-from vitrina.errors import DataError, UsageError
+from vitrina.errors import DataError
 from vitrina.families.product_embedder.configuration import Options
 
 if TYPE_CHECKING:
@@ -105,17 +105,13 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
         UsageError: when there is no such file or split.
         DataError: when the title is missing or no row is left.
     """
-    import pandas as pd
 
     from vitrina.data.sources.files import read_frame
+    from vitrina.data.splits import read_split
 
     path = Path(path)
     if path.is_dir():
-        if not (path / f"{split}.parquet").is_file():
-            raise UsageError(f"{path} has no {split}.parquet: it is not a prepared folder (see vitrina prepare).")
-        return pd.read_parquet(path / f"{split}.parquet")
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist.")
+        return read_split(path, split)
     frame = read_frame(path)
     if "title" not in frame:
         raise DataError(f"{path}: column title is missing; it has {', '.join(map(str, frame.columns))}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
-from vitrina.errors import DataError, UsageError
+from vitrina.errors import DataError
 from vitrina.families.product_reranker.configuration import Options
 from vitrina.families.product_reranker.reading import COLUMNS, SIDES
 
@@ -89,17 +89,13 @@ def read_examples(path: Path, split: str) -> pd.DataFrame:
         UsageError: when there is no such file or split.
         DataError: when a column is missing, a label cannot be read, or no row is left.
     """
-    import pandas as pd
 
     from vitrina.data.sources.files import read_frame
+    from vitrina.data.splits import read_split
 
     path = Path(path)
     if path.is_dir():
-        if not (path / f"{split}.parquet").is_file():
-            raise UsageError(f"{path} has no {split}.parquet: it is not a prepared folder (see vitrina prepare).")
-        return pd.read_parquet(path / f"{split}.parquet")
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist.")
+        return read_split(path, split)
     frame = read_frame(path)
     needed = ("left_title", "right_title", "match")
     missing = [column for column in needed if column not in frame]
