@@ -35,7 +35,19 @@ CATALOGUE = Table(
         Column("image_id", "string", (IDENTIFIER,), nullable=True),
         LANGUAGE,
         Column("created_at", "timestamp", (SANE_TIME,), nullable=True),
+        # Units that can be sold now; 0: sold out, empty: nobody said.
+        Column("stock", "integer", (Between(0, 1_000_000_000),), nullable=True),
     ),
     key=("product_id",),
     references=(Reference("image_id", "images", "image_id", at_least=0.95),),
 )
+
+
+def category_path(path: str) -> str:
+    """A path as filters compare it: lower case, one separator."""
+    return PATH_SEPARATOR.join(part.strip() for part in path.lower().split(PATH_SEPARATOR.strip()))
+
+
+def at_or_below(path: str, parent: str) -> bool:
+    """Whether a category path is `parent` or lies below it; both as `category_path` gives them."""
+    return path == parent or path.startswith(parent + PATH_SEPARATOR)

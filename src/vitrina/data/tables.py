@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,8 +49,9 @@ def staged_file(target: Path) -> Iterator[Path]:
 
 
 def to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
-    """The columns of `table`, in its order and types."""
-    content = pa.Table.from_pandas(frame[table.names], schema=schema(table), preserve_index=False)
+    """The columns of `table`, in its order and types; nullable columns that `frame` lacks are empty."""
+    absent = dict.fromkeys(_absent(frame.columns, table))
+    content = pa.Table.from_pandas(frame.assign(**absent)[table.names], schema=schema(table), preserve_index=False)
     return content.replace_schema_metadata(None)
 
 
@@ -81,13 +82,27 @@ def read_table(path: Path, table: Table, columns: Sequence[str] | None = None) -
     Raises:
         DataError: when the file is missing or not Parquet, or its schema is not the contract's.
     """
-    return _open_table(path, table).read(columns=list(columns or table.names)).to_pandas()
+    names = list(columns or table.names)
+    return _completed(_open_table(path, table).read(columns=names), table).select(names).to_pandas()
 
 
 def read_batches(path: Path, table: Table, rows: int) -> Iterator[pa.Table]:
     """A canonical table piece by piece, extra columns included; raises what `read_table` raises."""
     for batch in _open_table(path, table).iter_batches(rows):
-        yield pa.Table.from_batches([batch])
+        yield _completed(pa.Table.from_batches([batch]), table)
+
+
+def _absent(names: Collection[str], table: Table) -> list[str]:
+    return [column.name for column in table.columns if column.nullable and column.name not in names]
+
+
+def _completed(content: pa.Table, table: Table) -> pa.Table:
+    """With the nullable columns that an older file, written before the contract had them, lacks: empty."""
+    for name in _absent(content.column_names, table):
+        content = content.append_column(
+            schema(table).field(name), pa.nulls(len(content), schema(table).field(name).type)
+        )
+    return content
 
 
 def _open_table(path: Path, table: Table) -> pq.ParquetFile:
@@ -100,9 +115,15 @@ def _open_table(path: Path, table: Table) -> pq.ParquetFile:
 
 
 def schema_problems(found: pa.Schema, table: Table) -> dict[str, str]:
-    """Where a file's schema differs from the contract: column → what is wrong. Extra columns are allowed."""
+    """Where a file's schema differs from the contract: column → what is wrong.
+
+    Extra columns are allowed, and nullable ones may be absent.
+    """
     problems = {}
+    absent = _absent(found.names, table)
     for field in schema(table):
+        if field.name in absent:
+            continue
         if field.name not in found.names:
             problems[field.name] = "it is missing"
         elif not found.field(field.name).type.equals(field.type):

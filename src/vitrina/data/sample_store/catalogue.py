@@ -9,6 +9,7 @@ from vitrina.data.sample_store.grammar import expand, pick, vocabulary
 
 SPANISH = 0.6  # share of products described in Spanish
 PHOTOGRAPHED = 0.97
+SOLD_OUT = 0.05
 INFLATION = 1.12  # prices after the drift switch
 OPENING = pd.Timestamp("2023-01-10", tz="UTC")
 
@@ -35,10 +36,13 @@ def draw_catalogue(
     products.insert(0, "product_id", [f"p{number}" for number in numbers])
     photographed = rng.random(count) < PHOTOGRAPHED
     image_ids = pd.Series([f"i{number}" for number in numbers], dtype=object)
+    created = _created(count, rng, start, end)
+    stock = rng.geometric(1 / 40, count) * (rng.random(count) >= SOLD_OUT)  # drawn last: older columns keep their bytes
     return products.assign(
         currency="EUR",
         image_id=image_ids.where(photographed, None),
-        created_at=_created(count, rng, start, end),
+        created_at=created,
+        stock=stock,
         kind=kinds,
         maker=makers,
     )
