@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.errors import ArtifactError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -211,16 +210,6 @@ def chosen_mode(mode: Mode | None, text: str | None, vector: np.ndarray | None, 
     if mode != "lexical" and vector is None:
         raise UsageError(f"A {mode} search needs the query's vector.")
     return mode
-
-
-def category_path(path: str) -> str:
-    """A path as filters compare it: lower case, one separator."""
-    return PATH_SEPARATOR.join(part.strip() for part in path.lower().split(PATH_SEPARATOR.strip()))
-
-
-def at_or_below(path: str, parent: str) -> bool:
-    """Whether a category path is `parent` or lies below it; both as `category_path` gives them."""
-    return path == parent or path.startswith(parent + PATH_SEPARATOR)
 
 
 def check_version(facts: Facts, version: str | None, where: str) -> None:

@@ -13,9 +13,9 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from vitrina.contracts.catalogue import PATH_SEPARATOR
+from vitrina.contracts.catalogue import PATH_SEPARATOR, category_path
 from vitrina.errors import ArtifactError, ServiceError, UsageError
-from vitrina.search.engine import Entries, Filters, Origin, category_path
+from vitrina.search.engine import Entries, Filters, Origin
 from vitrina.search.lexical import postings
 from vitrina.search.rows import stored
 

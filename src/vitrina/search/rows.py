@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitrina.search.engine import KEPT, Filters, Hit, at_or_below, category_path
+from vitrina.contracts.catalogue import at_or_below, category_path
+from vitrina.search.engine import KEPT, Filters, Hit
 
 if TYPE_CHECKING:
     import pyarrow as pa

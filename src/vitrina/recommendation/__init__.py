@@ -1,0 +1,1 @@
+"""What every recommender shares: histories, splits, filters, ranking, closed-form members, blending, diversity."""
