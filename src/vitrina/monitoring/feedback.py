@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("request_id", "label", "timestamp")
+SHOWN = "shown"
 CONFIDENCE = 0.95
 
 
@@ -105,15 +106,26 @@ def join(predictions: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
 def accuracy(joined: pd.DataFrame) -> Accuracy | None:
     """Live accuracy of labelled predictions; None where nothing is labelled.
 
-    It speaks for all traffic only if the labelled rows are a fair sample; those chosen by `vitrina label` are not.
+    An answer that showed several things (`shown`, a list) was right where the truth is among them. It speaks for all traffic only if the labelled rows are a fair sample; those chosen by `vitrina label` are not.
     """
     from scipy.stats import binomtest
 
     if joined.empty:
         return None
-    right = int((joined["label"] == joined["true_label"]).sum())
+    right = int(_right(joined).sum())
     interval = binomtest(right, len(joined)).proportion_ci(CONFIDENCE, method="wilson")
     return Accuracy(right / len(joined), float(interval.low), float(interval.high), len(joined))
+
+
+def _right(joined: pd.DataFrame) -> pd.Series:
+    import pandas as pd
+
+    same = joined["label"] == joined["true_label"]
+    if SHOWN not in joined:
+        return same
+    pairs = zip(joined[SHOWN], joined["true_label"], same, strict=True)
+    found = [truth in shown if isinstance(shown, list) else equal for shown, truth, equal in pairs]
+    return pd.Series(found, index=joined.index, dtype=bool)
 
 
 def accuracy_by(joined: pd.DataFrame, column: str = "language") -> dict[str, Accuracy]:

@@ -23,12 +23,15 @@ OPSET = 18
 def export_model(spec: FamilySpec, folder: Path, data: Path) -> dict[str, Any]:
     """Write `model.onnx`, `model.int8.onnx` and `parity.json` into `folder`; returns the parity report.
 
-    `data` is the prepared folder whose validation rows the three forms are compared on.
+    `data` is the prepared folder whose validation rows the three forms are compared on. A model without a network has
+    nothing to export: nothing is written, the report is empty.
 
     Raises:
         ArtifactError: when the ONNX model does not give what torch gives.
     """
     inputs = spec.modeling.export_inputs(folder)
+    if inputs is None:
+        return {}
     to_onnx(inputs, folder / FP32)
     quantize(folder / FP32, folder / INT8)
     return compare(spec, inputs, folder, data, FP32, INT8)

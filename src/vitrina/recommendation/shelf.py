@@ -113,7 +113,7 @@ class Asked:
     user: str | None
     history: History
     k: int = 10
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     excluded: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     request: Any = None
 

@@ -68,6 +68,8 @@ def run(
         UsageError: when options and family do not fit. Diverged: when the loss is no number any more.
     """
     torch.set_num_threads(threads(options))
+    if setup.train_dataset is None:
+        return _closed_form(setup)
     logging.disable_progress_bar()  # one bar a saved checkpoint says nothing
     began = time.perf_counter()
     trainer = build(setup, options, checkpoints, name, extra_callbacks)
@@ -90,6 +92,16 @@ def run(
     )
 
 
+def _closed_form(setup: TrainingSetup) -> TrainOutcome:
+    """The outcome of a training without steps."""
+    if setup.fit is None:
+        raise UsageError("There are no training rows.")
+    began = time.perf_counter()
+    metrics = setup.fit()
+    entry = {"step": 0, **{f"eval_{name}": value for name, value in metrics.items()}}
+    return TrainOutcome(metrics, time.perf_counter() - began, [entry], steps=0, best_step=0)
+
+
 def build(
     setup: TrainingSetup,
     options: TrainingOptions,
@@ -105,6 +117,8 @@ def build(
     _own_accumulation(setup.model)
     seeded = not isinstance(setup.train_dataset, IterableDataset)
     wrap = (lambda rows: SeededBatches(rows, setup.collator, options.seed)) if seeded else (lambda rows: rows)
+    assert setup.train_dataset is not None  # a model in closed form is never built a trainer
+    assert setup.eval_dataset is not None
     trainer = engine(
         model=setup.model,
         args=arguments,
@@ -251,7 +265,8 @@ def _epoch_steps(setup: TrainingSetup, options: TrainingOptions) -> int:
 
 
 def _check_fit(setup: TrainingSetup, options: TrainingOptions) -> None:
-    first = None if isinstance(setup.train_dataset, IterableDataset) else setup.collator([setup.train_dataset[0]])
+    rows: Any = setup.train_dataset
+    first = None if isinstance(rows, IterableDataset) else setup.collator([rows[0]])
     if options.label_smoothing and first is not None and "labels" not in first:
         raise UsageError("training.label_smoothing needs batches with labels; this family has none.")
     if options.gradient_checkpointing and not setup.model.supports_gradient_checkpointing:

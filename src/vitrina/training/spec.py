@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingSetup:
-    """What the engine trains: handed over by a family's `trainer.setup`."""
+    """What the engine trains: handed over by a family's `trainer.setup`.
+
+    A model in closed form has no training rows (None): `fit` does all and gives its validation metrics.
+    """
 
     model: PreTrainedModel
-    train_dataset: Dataset
-    eval_dataset: Dataset
+    train_dataset: Dataset | None
+    eval_dataset: Dataset | None
     collator: Callable[[list[dict[str, Any]]], dict[str, Any]]
     compute_metrics: Callable[[Any], dict[str, float]] | None = None
     processing_class: PreTrainedTokenizerBase | None = None
     trainer_class: type[Trainer] | None = None
+    fit: Callable[[], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class TrainerModule(Protocol):
 class ModelingModule(Protocol):
     """`modeling.py` of a family."""
 
-    def export_inputs(self, folder: Path) -> ExportInputs:
-        """The trained model of `folder` with example inputs for the ONNX export."""
+    def export_inputs(self, folder: Path) -> ExportInputs | None:
+        """The trained model of `folder` with example inputs for the ONNX export; None: it has no network to export."""
 
 
 class ServingModule(Protocol):
