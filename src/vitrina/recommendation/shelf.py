@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,6 +60,14 @@ class Shelf:
 
     def _passing(self, filters: Filters) -> np.ndarray:
         return self.columns.passing(filters) & self.offered
+
+    def without(self, places: np.ndarray) -> Shelf:
+        """The same products, some of them withdrawn."""
+        changed = copy.copy(self)
+        changed.offered = self.offered.copy()
+        changed.offered[places] = False
+        changed._all_passing = changed._passing(Filters())
+        return changed
 
     def aligned(self, catalogue: pa.Table) -> Shelf:
         """The same products with what `catalogue` says of them now; those it lacks are withdrawn.
