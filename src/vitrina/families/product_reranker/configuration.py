@@ -24,6 +24,7 @@ class Options(BaseModel):
     bins: int = Field(10, ge=1, description="Pieces that each similarity is cut into, at quantiles.")
     similarity_width: int = Field(64, ge=1, description="Hidden size of what the similarities say.")
     text_width: int = Field(64, ge=1, description="Hidden size of what the texts say.")
+    trees: int = Field(200, ge=1, description="Boosted trees over the similarities that judge beside the network.")
     word_dropout: float = Field(0.05, ge=0, lt=1, description="Share of the words left out of a training pair.")
     augmented: float = Field(0.5, ge=0, le=1, description="Share of the training pairs that lose words.")
     swap_sides: float = Field(0.0, ge=0, le=1, description="Share of the training pairs shown right side first.")

@@ -15,6 +15,7 @@ from vitrina.families.layers.onnx_text import OnnxText, load_session, load_token
 from vitrina.families.product_reranker.reading import Idf, Pair, read_frame, read_pairs
 from vitrina.families.product_reranker.serialisation import side
 from vitrina.families.product_reranker.similarity import SIMILARITIES, similarities
+from vitrina.families.product_reranker.trees import Trees
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,19 +27,20 @@ IDF = "idf.safetensors"
 class RerankPredictor:
     """A loaded model. Thread-safe; every call may hold any number of pairs."""
 
-    def __init__(self, model: OnnxText, idf: Idf, settings: dict[str, Any]) -> None:
+    def __init__(self, model: OnnxText, trees: Trees, idf: Idf, settings: dict[str, Any]) -> None:
         """`settings` is the content of `labels.json`; see README.md."""
         self._model = model
+        self._trees = trees
         self._idf = idf
         self.labels: list[str] = settings["labels"]
         self.threshold = float(settings["threshold"])
-        self._slope, self._offset = float(settings["slope"]), float(settings["offset"])
+        self._slopes, self._offset = np.asarray(settings["slopes"], dtype=float), float(settings["offset"])
         self._description_words = int(settings["description_words"])
 
     def score_pairs(self, pairs: Sequence[tuple[Product, Product]]) -> np.ndarray:
         """Calibrated probability that both products of each pair are the same, (pairs,) float64."""
         left, right = zip(*pairs, strict=True) if pairs else ((), ())
-        return self._probabilities(self._run(read_pairs(left, right), "logits"))
+        return self._probabilities(read_pairs(left, right))
 
     def rerank(self, query: str | Product, products: Sequence[Product]) -> list[tuple[int, float]]:
         """The positions of `products` with their probabilities, best first; a text counts as a title."""
@@ -53,7 +55,7 @@ class RerankPredictor:
 
         pairs = read_frame(examples)
         titles = [(left.product.title, right.product.title) for left, right in pairs]
-        scores = self._probabilities(self._run(pairs, "logits"))
+        scores = self._probabilities(pairs)
         same = scores >= self.threshold
         return pd.DataFrame(
             {
@@ -69,21 +71,30 @@ class RerankPredictor:
 
     def embed(self, examples: pd.DataFrame) -> np.ndarray:
         """One vector a pair, (rows, width) float32, L2-normalised: what the pair is about."""
-        return self._run(read_frame(examples), "embedding")
+        pairs = read_frame(examples)
+        return self._run(pairs, "embedding", similarities(pairs, self._idf))
 
     def outputs(self, examples: pd.DataFrame) -> np.ndarray:
         """The graph's first output, the logits: for the parity report."""
-        return self._run(read_frame(examples), "logits")
+        pairs = read_frame(examples)
+        return self._run(pairs, "logits", similarities(pairs, self._idf))
 
-    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-(self._slope * logits.astype(np.float64) + self._offset)))
-
-    def _run(self, pairs: list[Pair], output: str) -> np.ndarray:
+    def _probabilities(self, pairs: list[Pair]) -> np.ndarray:
         if not pairs:
-            return np.zeros(0, dtype=np.float32)
+            return np.zeros(0)
+        table = similarities(pairs, self._idf)
+        judged = np.column_stack([self._run(pairs, "logits", table), self._trees.logits(table)])
+        return sigmoid(judged @ self._slopes + self._offset)
+
+    def _run(self, pairs: list[Pair], output: str, table: np.ndarray) -> np.ndarray:
         texts = {id(each): side(each, self._idf, self._description_words) for pair in pairs for each in pair}
         sides = [(texts[id(left)], texts[id(right)]) for left, right in pairs]
-        return self._model.chunked(sides, [output], {"similarities": similarities(pairs, self._idf)})[0]
+        return self._model.chunked(sides, [output], {"similarities": table})[0]
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(−values)), float64."""
+    return 1 / (1 + np.exp(-values.astype(np.float64)))
 
 
 def load(folder: Path, weights: str | None = None) -> RerankPredictor:
@@ -99,7 +110,7 @@ def load(folder: Path, weights: str | None = None) -> RerankPredictor:
         if settings["similarities"] != list(SIMILARITIES):
             raise ArtifactError(f"{folder} was trained on other similarities than this version measures.")
         model = OnnxText(session, load_tokenizer(folder, int(settings["max_length"])))
-        return RerankPredictor(model, _load_idf(folder / IDF), settings)
+        return RerankPredictor(model, Trees.load(folder), _load_idf(folder / IDF), settings)
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{folder / LABELS} lacks {error}.") from error
 

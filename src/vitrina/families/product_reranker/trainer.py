@@ -16,14 +16,18 @@ from vitrina.artifacts import write_json
 from vitrina.errors import UsageError
 from vitrina.evaluation import matching
 from vitrina.families.layers.text_encoder import encoder_config, freeze
+from vitrina.families.product_reranker import trees
 from vitrina.families.product_reranker.batches import PairCollator, PairRows
 from vitrina.families.product_reranker.configuration import Options, ProductRerankerConfig
 from vitrina.families.product_reranker.modeling import ProductReranker
 from vitrina.families.product_reranker.reading import Idf, Pair, read_frame
-from vitrina.families.product_reranker.serving import IDF, LABELS
+from vitrina.families.product_reranker.serving import IDF, LABELS, sigmoid
 from vitrina.families.product_reranker.similarity import SIMILARITIES
 from vitrina.text.encoders import load_tokenizer, resolve_encoder
 from vitrina.training.spec import TrainingSetup
+
+SEED = 7
+"""Of the trees: they vary little with it."""
 
 
 class RerankerTrainer(Trainer):
@@ -97,20 +101,22 @@ def _quality(prediction: Any) -> dict[str, float]:
 
 
 def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:
-    """Write tokenizer, idf and `labels.json` with what validation pairs decide: calibration and threshold."""
+    """Write tokenizer, idf, trees and `labels.json` with what validation pairs decide: mix, calibration, threshold."""
     options = cast(Options, options)
     cast(Any, setup.processing_class).save_pretrained(folder)
-    rows = cast(Any, setup.eval_dataset)
-    truth = rows.labels > 0.5
-    logits = _logits(setup)
-    slope, offset = calibrated(logits, truth)
+    train, validation = cast(PairRows, setup.train_dataset), cast(PairRows, setup.eval_dataset)
+    grown = trees.fit(train.similarities, train.labels > 0.5, options.trees, SEED)
+    trees.write(grown, len(SIMILARITIES), folder / trees.TREES)
+    truth = validation.labels > 0.5
+    judged = np.column_stack([_logits(setup), trees.Trees.load(folder).logits(validation.similarities)])
+    slopes, offset = calibrated(judged, truth)
     write_json(
         folder / LABELS,
         {
             "labels": ["different", "same"],
-            "slope": slope,
+            "slopes": slopes.tolist(),
             "offset": offset,
-            "threshold": matching.best_threshold(1 / (1 + np.exp(-(slope * logits + offset))), truth),
+            "threshold": matching.best_threshold(sigmoid(judged @ slopes + offset), truth),
             "max_length": options.max_length,
             "description_words": options.description_words,
             "similarities": list(SIMILARITIES),
@@ -120,13 +126,24 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     save_file({"counts": idf.counts, "products": np.array([idf.products])}, folder / IDF)
 
 
-def calibrated(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Slope and offset with which sigmoid(slope · logit + offset) is a probability (Platt, 1999)."""
+def calibrated(logits: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, float]:
+    """Slopes and offset with which sigmoid(logits @ slopes + offset) is a probability (Platt, 1999; Wolpert, 1992).
+
+    Logits are (pairs, judges): network and trees. A judge that validation pairs contradict gets no say; it is not
+    turned round, which would hide that it learned nothing.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=100.0).fit(logits[:, None], truth)
-    # A model that validation pairs contradict must not be turned round: it would hide that it learned nothing.
-    return max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0])
+    slopes = np.zeros(logits.shape[1])
+    heard = np.arange(logits.shape[1])
+    while True:
+        fitted = LogisticRegression(C=100.0).fit(logits[:, heard], truth)
+        found = fitted.coef_[0]
+        if (found > 0).all() or len(heard) == 1:
+            break
+        heard = np.delete(heard, found.argmin())
+    slopes[heard] = np.maximum(found, 1e-3)
+    return slopes, float(fitted.intercept_[0])
 
 
 def _logits(setup: TrainingSetup) -> np.ndarray:
