@@ -53,8 +53,8 @@ def untrained_embedder(
     import torch
     from safetensors.numpy import save_file
 
+    from vitrina.families.layers.prices import currency_statistics
     from vitrina.families.product_embedder.configuration import Options, ProductEmbedderConfig
-    from vitrina.families.product_embedder.features import currency_statistics
     from vitrina.families.product_embedder.modeling import ProductEmbedder, export_inputs
     from vitrina.families.product_embedder.serving import CENTRES
     from vitrina.families.product_embedder.views import settings_of

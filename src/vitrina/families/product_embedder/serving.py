@@ -17,14 +17,9 @@ from vitrina.contracts.product_embeddings import Embedding, EmbeddingRecord, Emb
 from vitrina.contracts.products import Product
 from vitrina.errors import ArtifactError, UsageError
 from vitrina.families.layers.onnx_text import OnnxText, load_session, load_tokenizer, softmax
+from vitrina.families.layers.prices import Currencies, price_features, price_is_known
 from vitrina.families.layers.products import products_of
-from vitrina.families.product_embedder.features import (
-    Currencies,
-    category_features,
-    price_features,
-    price_is_known,
-    text_of,
-)
+from vitrina.families.product_embedder.features import category_features, text_of
 from vitrina.text.language import detect_language
 from vitrina.text.ngrams import NgramHasher
 

@@ -16,12 +16,13 @@ from vitrina.artifacts import write_json
 from vitrina.contracts.products import Product
 from vitrina.errors import UsageError
 from vitrina.evaluation import calibration
+from vitrina.families.layers.prices import currency_statistics
 from vitrina.families.layers.products import products_of
 from vitrina.families.layers.text_encoder import encoder_config, freeze
 from vitrina.families.product_embedder import metrics, mining, serving
 from vitrina.families.product_embedder.configuration import Options, ProductEmbedderConfig
 from vitrina.families.product_embedder.data import PAIRS
-from vitrina.families.product_embedder.features import currency_statistics, text_of
+from vitrina.families.product_embedder.features import text_of
 from vitrina.families.product_embedder.modeling import ProductEmbedder
 from vitrina.families.product_embedder.retrieval import Query, evaluation_queries
 from vitrina.families.product_embedder.views import Collator, EvaluationPairs, Features, TrainingPairs, settings_of

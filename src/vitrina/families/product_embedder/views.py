@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from vitrina.contracts.products import Product
+from vitrina.families.layers.prices import Currencies, price_features
 from vitrina.families.product_embedder.configuration import Options
-from vitrina.families.product_embedder.features import Currencies, category_features, price_features, text_of
+from vitrina.families.product_embedder.features import category_features, text_of
 from vitrina.families.product_embedder.queries import attribute_query, damaged, facets
 from vitrina.text.ngrams import NgramHasher
 

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from vitrina.contracts.products import Product
-from vitrina.families.product_embedder.features import (
-    category_features,
-    currency_statistics,
-    price_features,
-    price_is_known,
-    text_of,
-)
+from vitrina.families.layers.prices import currency_statistics, price_features, price_is_known
+from vitrina.families.product_embedder.features import category_features, text_of
 
 EUROS = {"EUR": (math.log(20), 0.5)}
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from vitrina.contracts.products import Product
+from vitrina.families.layers.prices import currency_statistics
 from vitrina.families.product_embedder.configuration import Options
-from vitrina.families.product_embedder.features import currency_statistics
 from vitrina.families.product_embedder.views import Collator, EvaluationPairs, Features, TrainingPairs, thinned
 from vitrina.text.encoders import load_tokenizer
 from vitrina.text.ngrams import NgramHasher
