@@ -51,6 +51,11 @@ class LiveHistories:
         self._local = threading.local()
         self._warned = False
 
+    @classmethod
+    def under(cls, home: Path) -> LiveHistories:
+        """The file of all recommenders under Vitrina's home."""
+        return cls(home / "histories" / "live.sqlite")
+
     def add(self, events: Sequence[Interaction]) -> int:
         """Keep events, all of them or none; returns how many were new.
 
