@@ -81,22 +81,30 @@ def split(
         raise UsageError(f"The share held out must lie between 0 and 0.5, got {fraction}.")
     events = read_events(interactions, products, until=until)
     ways: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
-        "time": lambda: _by_time(events, fraction),
-        "leave_one_out": lambda: _leave_one_out(events),
-        "random": lambda: _at_random(events, fraction, seed),
+        "time": lambda: by_time(events, fraction),
+        "leave_one_out": lambda: leave_one_out(events),
+        "random": lambda: at_random(events, fraction, seed),
     }
-    for_validation, for_test = ways[how]()
+    return splits_of(events, *ways[how](), longest)
+
+
+def splits_of(events: Events, for_validation: np.ndarray, for_test: np.ndarray, longest: int = LONGEST) -> Splits:
+    """Cut by the role of every event in each part: `TRAIN` is history, `TEST` is asked about, `LATER` is unseen.
+
+    Raises:
+        DataError: when a part ends empty.
+    """
     training = events.where(for_validation == TRAIN)
     recent = events.where((for_validation != TRAIN) & (for_test == TRAIN))
     parts = (_questions(events, for_validation, longest), _questions(events, for_test, longest))
     for name, part in zip(("training", "validation", "test"), (training, *parts), strict=True):
         if not len(part):
-            raise DataError(f"The {name} part is empty: split {how} needs more events, or another way to split.")
+            raise DataError(f"The {name} part is empty: it needs more events, or another way to split.")
     return Splits(_table(training), _table(recent), *parts)
 
 
-def _by_time(events: Events, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each part the role of every event: history (TRAIN), asked about (TEST), or `LATER`."""
+def by_time(events: Events, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """The roles for validation and for test, see `splits_of`: the last shares of all events."""
     ordered = np.sort(events.times)
     last, before = (ordered[int(len(ordered) * (1 - share))] for share in (fraction, 2 * fraction))
     validation = np.where(events.times < before, TRAIN, np.where(events.times < last, TEST, LATER))
@@ -111,7 +119,8 @@ def _first_of_product(events: Events) -> tuple[np.ndarray, np.ndarray]:
     return place, place == np.arange(len(events))
 
 
-def _leave_one_out(events: Events) -> tuple[np.ndarray, np.ndarray]:
+def leave_one_out(events: Events) -> tuple[np.ndarray, np.ndarray]:
+    """The roles for validation and for test: each user's last two products."""
     place, is_first = _first_of_product(events)
     seen = np.cumsum(is_first) - 1  # how many distinct (user, product) began, counted over all users
     rank = seen[place]  # an event has the rank of the first event with its product
@@ -129,7 +138,8 @@ def _role(enough: np.ndarray, asked: np.ndarray, reached: np.ndarray) -> np.ndar
     return np.where(~enough, TRAIN, np.where(asked, TEST, np.where(reached, LATER, TRAIN)))
 
 
-def _at_random(events: Events, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def at_random(events: Events, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The roles for validation and for test: shares of each user's products, by a hash of user and product."""
     place, is_first = _first_of_product(events)
     firsts = np.flatnonzero(is_first)
     drawn = np.array([_draw(events, int(row), seed) for row in firsts])

@@ -15,6 +15,8 @@ LAYOUTS = (
     *("clinc150", "banking77", "hwu64", "snips", "photos", "fashion_products"),
     *("ditto_catalogue", "ditto_pairs", "omniglot", "omniglot_catalogue"),
     "womens_clothing_reviews",
+    *("gowalla", "gowalla_catalogue", "lastfm_hetrec", "lastfm_hetrec_catalogue"),
+    *("amazon_sequences", "amazon_sequences_catalogue"),
 )
 
 
