@@ -10,7 +10,10 @@ from vitrina.training.spec import FamilySpec
 
 ENTRY_POINTS = "vitrina.families"
 BUILT_IN = (
+    "fashion_recommender",
     "few_shot_classifier",
+    "graph_recommender",
+    "hybrid_recommender",
     "intent_classifier",
     "product_classifier",
     "product_embedder",

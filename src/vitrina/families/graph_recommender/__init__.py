@@ -1,0 +1,1 @@
+"""Recommends by attention over the graph of users, products and their attributes."""

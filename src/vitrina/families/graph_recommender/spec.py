@@ -1,0 +1,17 @@
+"""What the jobs know about the graph recommender."""
+
+from vitrina.training.spec import FamilySpec, Monitored
+
+SPEC = FamilySpec(
+    name="graph_recommender",
+    package="vitrina.families.graph_recommender",
+    summary="Recommends products by attention over the graph of users, products and attributes, and says why.",
+    tables=("catalogue", "interactions"),
+    primary_metric="ndcg_at_10",
+    inputs=("user_id",),
+    optional_inputs=("history", "history_times", "history_events", "history_values"),
+    monitored=Monitored(
+        categorical=("label", "segment"),
+        numerical=("score", "popularity", "length"),
+    ),
+)
