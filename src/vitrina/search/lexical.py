@@ -10,14 +10,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from math import log, log1p
 from pathlib import Path
 
 import numpy as np
 
 from vitrina.text.ngrams import NgramHasher
 
-K1, B = 0.6, 0.4
+K1, B = 0.6, 0.6
 """Titles say a word once and differ little in length; chosen, with the n-grams' sizes, on training products."""
+
+SHORT, LONG = 50, 300
+"""Tokens of a typed query, and of a whole record asked as a query (some 8 and 40 words)."""
 
 SIZES = (2, 4)
 TOKENS, OFFSETS, DOCS, COUNTS, LENGTHS = (f"{name}.npy" for name in ("tokens", "offsets", "docs", "counts", "lengths"))
@@ -28,7 +32,7 @@ BUDGET = 200_000
 """Postings that finding candidates may read: beyond it frequent n-grams, which tell little, only rank them."""
 
 Weights = Mapping[int, float]
-"""Token → inverse document frequency × count in the query."""
+"""Token → its weight in the query."""
 
 Postings = tuple[np.ndarray, np.ndarray]
 """Tokens uint32 and their rows uint32, one pair an occurrence."""
@@ -144,7 +148,10 @@ def _norms(lengths: np.ndarray, average: float) -> np.ndarray:
 
 
 def query_weights(text: str, rows: int, frequencies: Callable[[list[int]], Sequence[int]]) -> dict[int, float]:
-    """Token of the query → its count × inverse document frequency; tokens that no row has are left out.
+    """Token of the query → what it weighs; tokens that no row has are left out.
+
+    The weight is (1 + ln count) · idf^p. p is 1, as in BM25, for a typed query, and grows to 2, as in the cosine of
+    TF-IDF vectors, for a whole record: among hundreds of n-grams the rare ones, such as a model number, must decide.
 
     Args:
         rows: rows of the index.
@@ -152,8 +159,9 @@ def query_weights(text: str, rows: int, frequencies: Callable[[list[int]], Seque
     """
     counts = Counter(analyse(text))
     known = list(counts)
+    power = 1 + min(max((len(known) - SHORT) / (LONG - SHORT), 0.0), 1.0)
     return {
-        token: counts[token] * float(np.log1p((rows - frequency + 0.5) / (frequency + 0.5)))
+        token: (1 + log(counts[token])) * log1p((rows - frequency + 0.5) / (frequency + 0.5)) ** power
         for token, frequency in zip(known, frequencies(known), strict=True)
         if frequency
     }

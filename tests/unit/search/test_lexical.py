@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vitrina.search.lexical import K1, B, Lexicon, Query, analyse, bm25, postings
+from vitrina.search.lexical import K1, B, Lexicon, Query, analyse, bm25, postings, query_weights
 
 TITLES = [
     "Nike Men Running Shoes",
@@ -25,7 +25,7 @@ def lexicon(texts) -> Lexicon:
 
 
 def test_scores_are_those_of_the_formula():
-    query = "running shoes for men"
+    query = "nike shoes shoes"
     documents = [Counter(analyse(title)) for title in TITLES]
     average = sum(document.total() for document in documents) / len(documents)
     expected = []
@@ -35,7 +35,7 @@ def test_scores_are_those_of_the_formula():
             holders = sum(token in each for each in documents)
             rarity = math.log(1 + (len(documents) - holders + 0.5) / (holders + 0.5))
             norm = document[token] + K1 * (1 - B + B * document.total() / average)
-            score += count * rarity * document[token] * (K1 + 1) / norm
+            score += (1 + math.log(count)) * rarity * document[token] * (K1 + 1) / norm
         expected.append(score)
     np.testing.assert_allclose(bm25(query, [lexicon(TITLES)])[0], expected, rtol=1e-5)
 
@@ -46,6 +46,20 @@ def test_scores_are_those_of_the_formula():
 )
 def test_typos_accents_and_case_do_not_hide_a_product(query, best):
     assert int(bm25(query, [lexicon(TITLES)])[0].argmax()) == best
+
+
+def test_of_a_whole_record_the_rare_tokens_decide():
+    words = "the quick brown fox and a lazy dog by the old river bank near some green trees in summer light".split()
+    chatter = [" ".join(words[number % 7 :]) for number in range(40)]
+    titles = [*chatter, "turntable pslx350h"]
+    record = "turntable pslx350h " + " ".join(words)
+    assert int(bm25(record, [lexicon(titles)])[0].argmax()) == len(chatter)
+    shares = []
+    for query in ("turntable pslx350h", record):
+        weights = query_weights(query, len(titles), lambda tokens: [1 if i == 0 else 40 for i in range(len(tokens))])
+        first, second = list(weights.values())[:2]
+        shares.append(first / second)
+    assert shares[1] > 5 * shares[0]
 
 
 def test_segments_share_their_statistics():
