@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.json"
 REFERENCE = "reference.parquet"
+NOTES = "notes.md"
+"""What `finish` writes for the card beyond what every family has, a section of Markdown."""
 
 
 class TrainResult(JobResult):
@@ -127,7 +129,8 @@ def _save(
         about = {"environment": environment(), "files": measured.write_files(folder), **_about_data(data)}
         card = {**known, **report, **about, "summary": spec.summary, "decisions": _decisions(folder)}
         base = facts["preset"]["model"].get("encoder")
-        write_card(folder / "README.md", {**card, "task": spec.task, "base_model": base})
+        notes = (folder / NOTES).read_text(encoding="utf-8") if (folder / NOTES).is_file() else None
+        write_card(folder / "README.md", {**card, "task": spec.task, "base_model": base, "notes": notes})
         for path in folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # weights come as 0600: no other user could serve them
         write_manifest(

@@ -29,6 +29,7 @@ class Shelf:
     Attributes:
         columns: what filters ask.
         offered: (products,) bool; a product that was withdrawn since training is not.
+        default_allowed: (products,) bool: what passes without filters; not to be written to.
         titles, categories, prices, currencies: a value or None for each product.
     """
 
@@ -39,7 +40,7 @@ class Shelf:
             products[name].to_pylist() if name in products.column_names else [None] * len(products)
             for name in ("title", "category", "price", "currency")
         )
-        self._all_passing = self._passing(Filters())
+        self.default_allowed = self._passing(Filters())
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -56,7 +57,7 @@ class Shelf:
 
     def allowed(self, filters: Filters) -> np.ndarray:
         """(products,) bool: what is offered and passes. Not to be written to."""
-        return self._all_passing if filters == Filters() else self._passing(filters)
+        return self.default_allowed if filters == Filters() else self._passing(filters)
 
     def _passing(self, filters: Filters) -> np.ndarray:
         return self.columns.passing(filters) & self.offered
@@ -66,7 +67,7 @@ class Shelf:
         changed = copy.copy(self)
         changed.offered = self.offered.copy()
         changed.offered[places] = False
-        changed._all_passing = changed._passing(Filters())
+        changed.default_allowed = changed._passing(Filters())
         return changed
 
     def aligned(self, catalogue: pa.Table) -> Shelf:

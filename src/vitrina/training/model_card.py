@@ -19,7 +19,7 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
         facts: `name`, `family`, `summary`, `code_version`, `data_version`, `rows` (split → count), `preset` (name and
             sections), `seed`, `training` (figures), `metrics`, `environment`; optional `task`, `base_model`, `teacher`,
             `languages` (language → rows), `slices`, `behaviour`, `decisions` (calibration and thresholds),
-            `files` (names beside the card), `export` (parity figures).
+            `files` (names beside the card), `export` (parity figures), `notes` (a section of the family's own).
     """
     import yaml
     from huggingface_hub import ModelCard

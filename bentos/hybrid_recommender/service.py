@@ -1,0 +1,79 @@
+"""BentoML service of the hybrid recommender: recommendations, and what users did since the model was trained.
+
+`VITRINA_MODEL` names a model folder or a pointer file (default: the model packed inside), `VITRINA_CATALOGUE` what the
+shop sells now (a canonical Parquet that is followed). Events are kept under `VITRINA_HOME`, for all recommenders.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bentoml
+
+from vitrina.contracts.recommendation import ProductEvent, RecommendationRequest, Recommendations
+from vitrina.families.hybrid_recommender import serving
+from vitrina.serving.current_catalogue import CurrentCatalogue
+from vitrina.serving.histories import LiveHistories
+from vitrina.serving.http import HttpService
+from vitrina.serving.operation import Operation
+from vitrina.serving.recommending import LiveRecommender, answer, recommend, record
+from vitrina.serving.service import ModelService
+from vitrina.settings import load_settings
+
+NAME = "hybrid_recommender"
+WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
+CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
+PACKED = Path(__file__).parent / "model.json"
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+MAX_BODY = 1024 * 1024
+
+image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
+if REQUIREMENTS.is_file():
+    image = image.python_packages(*REQUIREMENTS.read_text().split())
+
+OPERATION = Operation(
+    path="/ai/recommend",
+    request=RecommendationRequest,
+    response=Recommendations,
+    predict=recommend,
+    answer=answer,
+    record=record,
+    example=RecommendationRequest("u000001", events=[ProductEvent("p000001", "cart")]),
+    limit=MAX_BODY,
+    blocking=True,
+)
+
+
+def build() -> ModelService:
+    """The service of this worker."""
+    settings = load_settings()
+    catalogue = CurrentCatalogue(settings.catalogue)
+    live = LiveHistories.under(settings.home)
+    return ModelService(
+        lambda folder: LiveRecommender(serving.load(folder), catalogue, live),
+        [OPERATION],
+        [live.endpoint()],
+        source=settings.model or PACKED,
+        predictions=settings.predictions or settings.home / "predictions" / NAME,
+        name=NAME,
+        cores=max(1, CORES // WORKERS),
+        parts=[catalogue],
+    )
+
+
+@bentoml.service(
+    name=NAME,
+    workers=WORKERS,
+    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
+    image=image,
+    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},
+)
+class HybridRecommender:
+    """User → products, by all that is known of the user now."""
+
+
+HybridRecommender.add_asgi_middleware(HttpService, build=build, api_keys=load_settings().api_keys)
