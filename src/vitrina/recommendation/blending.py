@@ -1,0 +1,146 @@
+"""A mix of recommenders: each one's scores standardised a row, and weights chosen on validation nDCG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vitrina.artifacts import read_json, write_json
+from vitrina.evaluation import ranking
+from vitrina.recommendation import members
+from vitrina.recommendation.histories import History
+from vitrina.recommendation.members import Member
+from vitrina.recommendation.ranking import NO_PRODUCT, top
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+"""Places of validation rows → (rows, products) scores."""
+
+MIX = "mix.json"
+ROWS, DEPTH, BLOCK = 4000, 200, 256
+FACTORS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
+ENTRY = 0.2
+"""A recommender that has no weight yet is tried with this share of the largest weight, and with multiples of it."""
+
+GAIN = 1e-4
+"""An nDCG gained by less is an accident of the rows."""
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Every row with mean 0 and deviation 1, float32; a row that says nothing (all alike) becomes 0."""
+    scores = np.asarray(scores, dtype=np.float32)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    return np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Members with their weights; scores = Σ weight · standardised(member's scores)."""
+
+    members: Mapping[str, Member]
+    weights: Mapping[str, float]
+
+    def scores(self, batch: Sequence[History]) -> np.ndarray:
+        """(batch, products) float32."""
+        parts = [(weight, self.members[name]) for name, weight in self.weights.items() if weight]
+        total = parts[0][0] * standardised(parts[0][1].scores(batch))
+        for weight, member in parts[1:]:
+            total += weight * standardised(member.scores(batch))
+        return total
+
+    def save(self, folder: Path) -> None:
+        """Write `mix.json` and a folder for each member that has weight."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: float(weight) for name, weight in self.weights.items() if weight}
+        for name in weights:
+            self.members[name].save(folder / name)
+        write_json(folder / MIX, weights)
+
+    @classmethod
+    def load(cls, folder: Path) -> Blend:
+        """Open what `save` wrote; raises ArtifactError when something is missing or damaged."""
+        weights = read_json(folder / MIX)
+        return cls({name: members.load(folder / name) for name in weights}, weights)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What any recommender would show: scores (recommenders, rows, candidates), relevance, targets a row."""
+
+    scores: np.ndarray
+    relevant: np.ndarray
+    counts: np.ndarray
+
+    def ndcg(self, weights: np.ndarray, k: int) -> float:
+        mixed = np.tensordot(weights, self.scores, axes=1)
+        best = ranking.top(mixed, k)
+        return float(ranking.ndcg(np.take_along_axis(self.relevant, best, axis=1), self.counts, k).mean())
+
+
+def choose(
+    scorers: Mapping[str, Scorer],
+    targets: Sequence[np.ndarray],
+    excluded: Sequence[np.ndarray],
+    *,
+    k: int = 10,
+    rows: int = ROWS,
+    seed: int = 7,
+) -> dict[str, float]:
+    """Weights, 0 or more, of the mix with the best mean nDCG at `k`; deterministic.
+
+    A coordinate search from the best single recommender over what any of them ranks among its first `DEPTH`.
+
+    Args:
+        scorers: by name; the same rows for all.
+        targets: places of the relevant products of each validation row.
+        excluded: places that each row does not show.
+        rows: at most so many rows are looked at, chosen by `seed`.
+    """
+    chosen = np.arange(len(targets))
+    if len(chosen) > rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), rows, replace=False))
+    candidates = _candidates(scorers, chosen, targets, excluded)
+    singles = [candidates.ndcg(row, k) for row in np.eye(len(scorers))]
+    weights = np.eye(len(scorers))[int(np.argmax(singles))]
+    best = max(singles)
+    improved = True
+    while improved:
+        improved = False
+        for place in range(len(weights)):
+            for value in _trials(weights, place):
+                trial = weights.copy()
+                trial[place] = value
+                if trial.any() and (found := candidates.ndcg(trial, k)) > best + GAIN:
+                    best, weights, improved = found, trial, True
+    weights = weights / weights.sum()
+    return dict(zip(scorers, (round(float(weight), 4) for weight in weights), strict=True))
+
+
+def _trials(weights: np.ndarray, place: int) -> list[float]:
+    base = weights[place] or ENTRY * weights.max()
+    return [base * factor for factor in (*FACTORS, 1.0) if base * factor != weights[place]]
+
+
+def _candidates(
+    scorers: Mapping[str, Scorer],
+    chosen: np.ndarray,
+    targets: Sequence[np.ndarray],
+    excluded: Sequence[np.ndarray],
+) -> _Candidates:
+    width = len(scorers) * DEPTH
+    scores = np.full((len(scorers), len(chosen), width), -np.inf, dtype=np.float32)
+    relevant = np.zeros((len(chosen), width), dtype=bool)
+    for start in range(0, len(chosen), BLOCK):
+        block = chosen[start : start + BLOCK]
+        parts = [standardised(scorer(block)) for scorer in scorers.values()]
+        lists = [top(part, DEPTH, excluded=[excluded[row] for row in block]) for part in parts]
+        for offset, row in enumerate(block):
+            shown = np.unique(np.concatenate([each[offset] for each in lists]))
+            shown = shown[shown != NO_PRODUCT]
+            scores[:, start + offset, : len(shown)] = [part[offset, shown] for part in parts]
+            relevant[start + offset, : len(shown)] = np.isin(shown, targets[row])
+    counts = np.array([len(targets[row]) for row in chosen])
+    return _Candidates(np.where(np.isneginf(scores), np.float32(-1e9), scores), relevant, counts)
