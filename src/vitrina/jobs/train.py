@@ -130,7 +130,8 @@ def _save(
         card = {**known, **report, **about, "summary": spec.summary, "decisions": _decisions(folder)}
         base = facts["preset"]["model"].get("encoder")
         notes = (folder / NOTES).read_text(encoding="utf-8") if (folder / NOTES).is_file() else None
-        write_card(folder / "README.md", {**card, "task": spec.task, "base_model": base, "notes": notes})
+        own = {"task": spec.task, "limits": spec.limits, "splits": spec.splits, "notes": notes}
+        write_card(folder / "README.md", {**card, **own, "base_model": base})
         for path in folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # weights come as 0600: no other user could serve them
         write_manifest(

@@ -10,6 +10,15 @@ from vitrina.artifacts import write_text
 
 TEMPLATE = Path(__file__).with_name("model_card.md.in")
 SHOWN_SLICES = 40
+LIMITS = (
+    "For an online shop's own traffic in the languages and wordings of its training data; nothing is known about "
+    "others.",
+    "Its confidence is calibrated on the validation rows below, and only for traffic that resembles them: watch drift.",
+    "A person should see what it is unsure of, and it should not decide alone on anything that harms when wrong.",
+    "No personal data is needed at prediction time; texts are stored only in the prediction log of the serving "
+    "machine.",
+)
+SPLITS = "Splits are chosen by a hash of each row's content, so a held-out row stays held out in later versions."
 
 
 def write_card(path: Path, facts: Mapping[str, Any]) -> None:
@@ -19,7 +28,8 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
         facts: `name`, `family`, `summary`, `code_version`, `data_version`, `rows` (split → count), `preset` (name and
             sections), `seed`, `training` (figures), `metrics`, `environment`; optional `task`, `base_model`, `teacher`,
             `languages` (language → rows), `slices`, `behaviour`, `decisions` (calibration and thresholds),
-            `files` (names beside the card), `export` (parity figures), `notes` (a section of the family's own).
+            `files` (names beside the card), `export` (parity figures), `notes` (a section of the family's own),
+            `limits` and `splits` (sentences, in place of `LIMITS` and `SPLITS`).
     """
     import yaml
     from huggingface_hub import ModelCard
@@ -29,6 +39,8 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
         _header(facts),
         template_path=str(TEMPLATE),
         facts=facts,
+        limits=facts.get("limits") or LIMITS,
+        splits=facts.get("splits") or SPLITS,
         preset=yaml.safe_dump(facts["preset"], sort_keys=False, allow_unicode=True).strip(),
         metrics=_table(("metric", "value"), facts["metrics"].items()),
         slices=_slices(slices[:SHOWN_SLICES]),

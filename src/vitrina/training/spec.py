@@ -133,6 +133,8 @@ class FamilySpec:
         inputs: the columns of an example that a prediction needs: the registered model's signature.
         optional_inputs: those it also uses; they may be absent or empty.
         task: the hub's pipeline tag, for the model card.
+        limits: what the card says of use and limits, a sentence each; empty: what holds for texts with a confidence.
+        splits: how rows are held out, a sentence of the card; empty: by a hash of their content.
     """
 
     name: str
@@ -145,6 +147,8 @@ class FamilySpec:
     optional_inputs: tuple[str, ...] = ()
     optional_tables: tuple[str, ...] = ()
     task: str | None = None
+    limits: tuple[str, ...] = ()
+    splits: str = ""
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f"{self.package}.{name}")

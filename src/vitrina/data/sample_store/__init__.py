@@ -7,6 +7,7 @@ dearer products, changed tastes. `messages` gives the traffic that a service mee
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,23 +41,33 @@ class Size:
                 raise UsageError(f"A sample store needs at least one of {name}, got {value}.")
 
 
-def write_store(folder: Path, size: Size, seed: int, *, drift: bool = False) -> dict[str, int]:
-    """Write the five canonical tables as `<table>.parquet` into `folder`; table → rows."""
+def write_store(
+    folder: Path, size: Size, seed: int, *, drift: bool = False, only: Collection[str] | None = None
+) -> dict[str, int]:
+    """Write the five canonical tables (or those named in `only`, the same bytes) as `<table>.parquet` into `folder`.
+
+    Returns:
+        Table → rows.
+    """
     start = START[drift]
     end = start + pd.DateOffset(months=MONTHS)
     products = draw_catalogue(size.products, _rng(seed, "catalogue"), start=start, end=end, drift=drift)
     taste = draw_tastes(products, size.users, _rng(seed, "tastes"), drift=drift)
     interactions = draw_interactions(products, taste, size.interactions, _rng(seed, "interactions", drift), start=start)
-    tables = {
-        "catalogue": products,
-        "images": draw_photos(products[products["image_id"].notna()], _rng(seed, "photos")),
-        "interactions": interactions,
-        "reviews": draw_reviews(interactions, products, _rng(seed, "reviews", drift)),
-        "messages": draw_messages(size.messages, _rng(seed, "messages", drift), drift=drift, side="history"),
+    tables: dict[str, Callable[[], pd.DataFrame]] = {
+        "catalogue": lambda: products,
+        "images": lambda: draw_photos(products[products["image_id"].notna()], _rng(seed, "photos")),
+        "interactions": lambda: interactions,
+        "reviews": lambda: draw_reviews(interactions, products, _rng(seed, "reviews", drift)),
+        "messages": lambda: draw_messages(size.messages, _rng(seed, "messages", drift), drift=drift, side="history"),
     }
-    for name, frame in tables.items():
-        write_table(frame, TABLES[name], folder / f"{name}.parquet")
-    return {name: len(frame) for name, frame in tables.items()}
+    rows = {}
+    for name, draw in tables.items():
+        if only is None or name in only:
+            frame = draw()
+            write_table(frame, TABLES[name], folder / f"{name}.parquet")
+            rows[name] = len(frame)
+    return rows
 
 
 def messages(count: int, seed: int, drift: bool = False) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What the jobs know about the hybrid recommender."""
 
+from vitrina.families.layers.recommender_card import LIMITS, SPLITS
 from vitrina.training.spec import FamilySpec, Monitored
 
 SPEC = FamilySpec(
@@ -10,5 +11,7 @@ SPEC = FamilySpec(
     primary_metric="ndcg_at_10",
     inputs=("user_id",),
     optional_inputs=("history", "history_times", "history_events", "history_values"),
+    limits=LIMITS,
+    splits=SPLITS,
     monitored=Monitored(categorical=("label", "segment"), numerical=("popularity", "score", "length")),
 )
