@@ -22,8 +22,8 @@ from vitrina.recommendation.members.store import NUMBERS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NAMES = ("popularity", "item_knn", "ease", "gfcf", "markov", "recent_knn")
-CATALOGUE = ()
+NAMES = ("popularity", "item_knn", "ease", "gfcf", "markov", "recent_knn", "user_knn", "content")
+CATALOGUE = ("content",)
 """Members that also learn from the catalogue: their `fit` takes its rows as a third argument."""
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from vitrina.errors import ArtifactError, UsageError
 from vitrina.recommendation import members
 from vitrina.recommendation.histories import Histories, History
-from vitrina.recommendation.members import ease, gfcf, item_knn, markov, popularity, recent_knn
+from vitrina.recommendation.members import ease, gfcf, item_knn, markov, popularity, recent_knn, user_knn
 
 Had = Callable[..., History]
 
@@ -145,3 +146,40 @@ def test_unknown_members_options_and_damaged_files_are_refused(shop: Histories, 
     (tmp_path / "member.json").write_text('{"member": "magic"}')
     with pytest.raises(ArtifactError, match="no member that is known: magic"):
         members.load(tmp_path)
+
+
+def test_user_knn_shows_what_the_most_alike_users_had(shop: Histories, had: Had) -> None:
+    plain = user_knn.Options(rarity=0.0, neighbours=10)
+    scores = user_knn.fit(shop, plain).scores([had(0)])[0]
+    # Users 0 (of 3 products), 1 and 3 (of 2) had product 0.
+    three, two = 1 / np.sqrt(3), 1 / np.sqrt(2)
+    assert scores == pytest.approx([three + 2 * two, three + two, three, two, 0])
+    nearest = user_knn.fit(shop, user_knn.Options(rarity=0.0, neighbours=1)).scores([had(0, 1)])[0]
+    assert nearest == pytest.approx([2 * two, 2 * two, 0, 0, 0])
+    sharp = user_knn.fit(shop, user_knn.Options(rarity=0.0, neighbours=1, sharpness=2.0)).scores([had(0, 1)])[0]
+    assert sharp == pytest.approx([2, 2, 0, 0, 0])
+    rare = user_knn.fit(shop, user_knn.Options(rarity=1.0, candidate_power=1.0)).scores([had(2)])[0]
+    assert rare == pytest.approx(np.array([1 / 3, 2 / 3, 1, 1 / 2, 0]) * three / 2)
+
+
+def test_content_finds_what_the_catalogue_calls_alike(shop: Histories, had: Had, tmp_path: Path) -> None:
+    catalogue = pa.table(
+        {
+            "product_id": shop.products,
+            "category": ["Shoes > Boots", "shoes>boots", "Bags", None, "Shoes > Sandals"],
+            "brand": ["Acme", None, "acme ", None, None],
+            "attributes": [None, [("colour", "red")], [("colour", "blue")], None, [("colour", "red")]],
+        }
+    )
+    member = members.fit("content", shop, {"popularity": 0.0}, catalogue)
+    scores = member.scores([had(0), had(4), had(3)])
+    # What tells: shoes > boots, acme, red, of two products each. Shoes are too many, bags and blue are alone.
+    assert scores[0] == pytest.approx([0, 1 / 2, np.sqrt(1 / 2), 0, 0], abs=1e-5)
+    assert scores[1].argmax() == 1
+    assert not scores[2].any()
+    by_popularity = members.fit("content", shop, {"popularity": 1.0}, catalogue).scores([had(1)])[0]
+    assert by_popularity[0] / scores[0, 1] == pytest.approx(np.log(4) + 1e-3, rel=1e-3)
+    member.save(tmp_path)
+    assert np.array_equal(members.load(tmp_path).scores([had(0)]), scores[:1])
+    with pytest.raises(UsageError, match="content learns from the catalogue"):
+        members.fit("content", shop)
