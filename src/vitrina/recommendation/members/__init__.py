@@ -22,9 +22,11 @@ from vitrina.recommendation.members.store import NUMBERS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NAMES = ("popularity", "item_knn", "ease", "gfcf", "markov", "recent_knn", "user_knn", "content")
-CATALOGUE = ("content",)
-"""Members that also learn from the catalogue: their `fit` takes its rows as a third argument."""
+NAMES = ("popularity", "item_knn", "ease", "gfcf", "markov", "recent_knn", "user_knn")
+CATALOGUE = ("attribute_knn",)
+"""Members that learn from the catalogue too: their `fit` takes its rows as a third argument."""
+
+ALL = (*NAMES, *CATALOGUE)
 
 
 class Member(Protocol):
@@ -68,12 +70,12 @@ def load(folder: Path) -> Member:
         ArtifactError: when it is missing, damaged or of a kind that is not known.
     """
     name = read_json(folder / NUMBERS).get("member")
-    if name not in NAMES:
+    if name not in ALL:
         raise ArtifactError(f"{folder} holds no member that is known: {name}.")
     return cast(Member, _module(name).load(folder))
 
 
 def _module(name: str) -> Any:
-    if name not in NAMES:
-        raise UsageError(f"There is no member '{name}'; there are {', '.join(NAMES)}.")
+    if name not in ALL:
+        raise UsageError(f"There is no member '{name}'; there are {', '.join(ALL)}.")
     return importlib.import_module(f"{__name__}.{name}")

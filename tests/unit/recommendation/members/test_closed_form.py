@@ -17,7 +17,7 @@ from vitrina.recommendation.members import ease, gfcf, item_knn, markov, popular
 Had = Callable[..., History]
 
 
-@pytest.mark.parametrize("name", [name for name in members.NAMES if name not in members.CATALOGUE])
+@pytest.mark.parametrize("name", members.NAMES)
 def test_a_member_comes_back_as_it_was_and_knows_nothing_of_an_empty_history(
     name: str, shop: Histories, had: Had, tmp_path: Path
 ) -> None:
@@ -162,7 +162,7 @@ def test_user_knn_shows_what_the_most_alike_users_had(shop: Histories, had: Had)
     assert rare == pytest.approx(np.array([1 / 3, 2 / 3, 1, 1 / 2, 0]) * three / 2)
 
 
-def test_content_finds_what_the_catalogue_calls_alike(shop: Histories, had: Had, tmp_path: Path) -> None:
+def test_attribute_knn_finds_what_the_catalogue_calls_alike(shop: Histories, had: Had, tmp_path: Path) -> None:
     catalogue = pa.table(
         {
             "product_id": shop.products,
@@ -171,15 +171,15 @@ def test_content_finds_what_the_catalogue_calls_alike(shop: Histories, had: Had,
             "attributes": [None, [("colour", "red")], [("colour", "blue")], None, [("colour", "red")]],
         }
     )
-    member = members.fit("content", shop, {"popularity": 0.0}, catalogue)
+    member = members.fit("attribute_knn", shop, {"popularity": 0.0}, catalogue)
     scores = member.scores([had(0), had(4), had(3)])
     # What tells: shoes > boots, acme, red, of two products each. Shoes are too many, bags and blue are alone.
     assert scores[0] == pytest.approx([0, 1 / 2, np.sqrt(1 / 2), 0, 0], abs=1e-5)
     assert scores[1].argmax() == 1
     assert not scores[2].any()
-    by_popularity = members.fit("content", shop, {"popularity": 1.0}, catalogue).scores([had(1)])[0]
+    by_popularity = members.fit("attribute_knn", shop, {"popularity": 1.0}, catalogue).scores([had(1)])[0]
     assert by_popularity[0] / scores[0, 1] == pytest.approx(np.log(4) + 1e-3, rel=1e-3)
     member.save(tmp_path)
     assert np.array_equal(members.load(tmp_path).scores([had(0)]), scores[:1])
-    with pytest.raises(UsageError, match="content learns from the catalogue"):
-        members.fit("content", shop)
+    with pytest.raises(UsageError, match="attribute_knn learns from the catalogue"):
+        members.fit("attribute_knn", shop)

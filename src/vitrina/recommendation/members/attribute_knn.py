@@ -48,7 +48,7 @@ def fit(histories: Histories, options: Options, catalogue: pa.Table) -> ItemItem
     candidates = power(known + 1e-3, options.popularity) if options.popularity else power(np.ones(len(known)), 1.0)
     right = (facts.T @ candidates).tocsr()
     matrix = by_blocks(len(known), lambda start, end: facts[start:end] @ right, options.neighbours, size=512)
-    return ItemItem("content", matrix, Query(options.recency, 0, options.strength))
+    return ItemItem("attribute_knn", matrix, Query(options.recency, 0, options.strength))
 
 
 def product_facts(catalogue: pa.Table) -> sparse.csr_matrix:
