@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from transformers import AutoModel, Trainer
 
 from vitrina.artifacts import write_json
@@ -84,9 +86,19 @@ def _model(options: Options, table: np.ndarray) -> ProductReranker:
     model.encoder = AutoModel.from_pretrained(
         resolve_encoder(options.encoder), config=model.encoder.config, dtype=torch.float32
     )
+    if options.start is not None:
+        _go_on_from(options.start, model)
     model.pieces.fit(table)
     freeze(model.encoder, options.frozen_layers)
     return model
+
+
+def _go_on_from(folder: Path, model: ProductReranker) -> None:
+    """Take the weights of a re-ranker trained before, on other pairs: what makes two products differ carries over."""
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UsageError(f"model.start: {folder} is no re-ranker of this shape ({error}).") from error
 
 
 def _quality(prediction: Any) -> dict[str, float]:

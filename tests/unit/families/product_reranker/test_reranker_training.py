@@ -144,3 +144,20 @@ def test_frozen_layers_do_not_learn_and_one_must_remain(prepared: Path, tiny_enc
     assert [name for name in learning if "layer.1." in name]
     with pytest.raises(UsageError, match="frozen_layers: 2 leaves no layer"):
         trainer.setup(prepared, Options(encoder=str(tiny_encoder), frozen_layers=2), 7, None)
+
+
+def test_training_goes_on_from_a_re_ranker_of_the_same_shape(
+    model: Path, prepared: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    from vitrina.families.product_reranker import trainer
+    from vitrina.families.product_reranker.configuration import Options
+
+    begun = trainer.setup(prepared, Options(encoder=str(tiny_encoder), start=model), 7, None).model
+    trained = load_file(model / "model.safetensors")["head.weight"]
+    np.testing.assert_array_equal(begun.state_dict()["head.weight"].numpy(), trained.numpy())
+    for start in (tmp_path, model):
+        wider = Options(encoder=str(tiny_encoder), start=start, text_width=32)
+        with pytest.raises(UsageError, match="is no re-ranker of this shape"):
+            trainer.setup(prepared, wider, 7, None)
