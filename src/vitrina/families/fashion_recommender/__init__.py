@@ -1,0 +1,1 @@
+"""Photo + reviews → rating; ranking by the predicted rating."""
