@@ -57,6 +57,21 @@ def serve(
 
 
 @app.command()
+def work(
+    family: Annotated[str, typer.Argument(help="A recommender's family, e.g. fashion_recommender.")],
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Answer the requests of a queue (VITRINA_REDIS_URL) until stopped; start as many workers as are needed.
+
+    Example: VITRINA_REDIS_URL=redis://localhost:6379/0 vitrina work fashion_recommender
+    """
+    from vitrina.jobs.work import work as job
+
+    show(job(family, model=model), as_json)
+
+
+@app.command()
 def predict(
     text: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
     model: Annotated[

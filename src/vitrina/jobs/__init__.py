@@ -29,6 +29,7 @@ from vitrina.jobs.switch import switch
 from vitrina.jobs.train import train
 from vitrina.jobs.tune import tune
 from vitrina.jobs.validate import validate
+from vitrina.jobs.work import work
 
 __all__ = [
     "doctor",
@@ -58,4 +59,5 @@ __all__ = [
     "train",
     "tune",
     "validate",
+    "work",
 ]

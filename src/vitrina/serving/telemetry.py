@@ -15,6 +15,8 @@ from prometheus_client import (
     multiprocess,
 )
 
+from vitrina.contracts.queued_recommendation import QueueState
+
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -36,6 +38,14 @@ class Telemetry:
         self._dropped = Counter("vitrina_prediction_log_dropped", "Predictions that were not logged.", registry=own)
         self._cache = Counter(
             "vitrina_cache", "Vectors asked of a cache, and its failures.", ["tier", "outcome"], registry=own
+        )
+        self._queued = Counter("vitrina_queue_requests", "Requests of a queue by outcome.", ["outcome"], registry=own)
+        self._queue = Gauge(
+            "vitrina_queue",
+            "State of a queue: requests in it, dead letters, workers that live.",
+            ["what"],
+            multiprocess_mode="mostrecent",
+            registry=own,
         )
         self._rows = Counter("vitrina_job_rows", "Rows of background jobs.", ["outcome"], registry=own)
         self._model = Gauge(
@@ -73,6 +83,16 @@ class Telemetry:
         """Count rows of background jobs that ended: `succeeded`, `failed`."""
         if count:
             self._child(self._rows, outcome).inc(count)
+
+    def worked(self, outcome: str) -> None:
+        """Count a request that a worker took from a queue: `answered`, `failed`."""
+        self._child(self._queued, outcome).inc()
+
+    def queue(self, state: QueueState) -> None:
+        """State how a queue stands."""
+        found = {"depth": state.depth, "dead_letters": state.dead_letters, "workers": len(state.workers)}
+        for what, value in {**found, "reachable": int(state.reachable)}.items():
+            self._child(self._queue, what).set(value)
 
     def loaded(self, model: str, version: str) -> None:
         """State which version serves from now on."""
