@@ -51,13 +51,15 @@ def nearest(matrix: sparse.csr_matrix, neighbours: int) -> sparse.csr_matrix:
     """The `neighbours` largest absolute values of every row."""
     matrix = matrix.tocsr()
     sizes = np.diff(matrix.indptr)
-    if not len(sizes) or sizes.max(initial=0) <= neighbours:
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for row in np.flatnonzero(sizes > neighbours):
+        start, end = matrix.indptr[row], matrix.indptr[row + 1]
+        smallest = np.argpartition(np.abs(matrix.data[start:end]), sizes[row] - neighbours)[: sizes[row] - neighbours]
+        kept[start + smallest] = False
+    if kept.all():
         return matrix
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((-np.abs(matrix.data), rows))
-    rank = np.arange(len(rows)) - matrix.indptr[rows]
-    kept = np.sort(order[rank < neighbours])
-    return sparse.csr_matrix((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(sizes, neighbours))])
+    return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def nearest_of_dense(matrix: np.ndarray, neighbours: int) -> sparse.csr_matrix:
