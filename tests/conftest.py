@@ -155,3 +155,69 @@ def product_folder(product_data: Path, tiny_encoder: Path, tmp_path_factory: pyt
     from tests.product_models import trained
 
     return trained(product_data, tiny_encoder, tmp_path_factory.mktemp("models") / "product_classifier")
+
+
+@pytest.fixture(scope="session")
+def graph_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A graph recommender trained on the shop of `tests/graph_models.py`."""
+    from tests.graph_models import prepared, shop_tables, trained
+
+    folder = tmp_path_factory.mktemp("graph")
+    data = prepared(shop_tables(folder), folder / "data")
+    return trained(data, folder / "model", **{"training.max_steps": 40})
+
+
+@pytest.fixture(scope="session")
+def recommender_shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A catalogue of 150 products and 2,500 interactions of 120 users."""
+    from tests.recommender_models import shop_of
+
+    return shop_of(tmp_path_factory.mktemp("recommender_shop"))
+
+
+@pytest.fixture(scope="session")
+def recommender_data(recommender_shop: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop prepared for the hybrid recommender."""
+    from tests.recommender_models import prepared_shop
+
+    return prepared_shop(recommender_shop, tmp_path_factory.mktemp("prepared") / "recommender")
+
+
+@pytest.fixture(scope="session")
+def hybrid_folder(recommender_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hybrid recommender with a network, whole and exported. Copy it before a change."""
+    from tests.recommender_models import trained_hybrid
+
+    return trained_hybrid(recommender_data, tmp_path_factory.mktemp("models") / "hybrid")
+
+
+@pytest.fixture(scope="session")
+def linear_folder(recommender_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hybrid recommender of closed-form members only. Copy it before a change."""
+    from tests.recommender_models import trained_hybrid
+
+    return trained_hybrid(recommender_data, tmp_path_factory.mktemp("models") / "linear", "linear")
+
+
+@pytest.fixture(scope="session")
+def fashion_shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A catalogue of 80 products with photos, and a few hundred reviews."""
+    from tests.fashion_models import shop_of
+
+    return shop_of(tmp_path_factory.mktemp("fashion_shop"))
+
+
+@pytest.fixture(scope="session")
+def fashion_data(fashion_shop: dict[str, Path], tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop prepared for the fashion recommender."""
+    from tests.fashion_models import prepared_shop
+
+    return prepared_shop(fashion_shop, tmp_path_factory.mktemp("prepared") / "fashion", tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def fashion_folder(fashion_data: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fashion recommender, whole and exported. Copy it before a change."""
+    from tests.fashion_models import trained
+
+    return trained(fashion_data, tmp_path_factory.mktemp("models") / "fashion_recommender", tiny_encoder)
