@@ -23,7 +23,9 @@ KEPT = 100
 BLOCK = 64
 
 
-def training_candidates(rows: TrainingRows, content: np.ndarray, options: Options, seed: int) -> Candidates | None:
+def training_candidates(
+    rows: TrainingRows, known_products: components.Products, options: Options, seed: int
+) -> Candidates | None:
     """The right product of each late row and the best `KEPT` - 1 others by the members; None without members.
 
     A member that was fitted on the row itself would know the answer: these are fitted on the events before.
@@ -40,7 +42,7 @@ def training_candidates(rows: TrainingRows, content: np.ndarray, options: Option
         return None
     if len(late) > ROWS:
         late = np.sort(np.random.default_rng(seed).choice(late, ROWS, replace=False))
-    members, _ = components.fit(options.members, known, content, options.member_options)
+    members, _ = components.fit(options.members, known, known_products, options.member_options)
     return _candidates(rows, late, [members[name] for name in options.members], options)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import sparse
@@ -14,19 +14,43 @@ from scipy import sparse
 from vitrina.recommendation import members
 from vitrina.recommendation.histories import Histories, History
 from vitrina.recommendation.members import Member, store
-from vitrina.recommendation.members.item_item import ItemItem
 from vitrina.recommendation.members.popularity import Popularity
 from vitrina.recommendation.members.query import Query
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CONTENT = "content"
 NEURAL = "neural"
-CLOSED_FORM = (*members.NAMES, CONTENT)
+CLOSED_FORM = (*members.ALL, CONTENT)
+DEFAULT = (*members.NAMES, CONTENT)
 BASELINES = members.NAMES
 """What every card compares with."""
 
 FOLDER = "members"
 TIE = 1e-3
 """What the percentile of its popularity adds to a product: it decides where nothing else does."""
+
+
+@runtime_checkable
+class Sparse(Protocol):
+    """A member whose scores are nearly all zero."""
+
+    def sparse(self, batch: Sequence[History]) -> sparse.csr_matrix:
+        """(batch, products)."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """What members know of the products besides who had them.
+
+    Attributes:
+        content: (products, width) float32, length 1, see `content.content_vectors`.
+        catalogue: the catalogue's rows, in the order of the item space.
+    """
+
+    content: np.ndarray
+    catalogue: pa.Table
 
 
 @dataclass(frozen=True)
@@ -55,7 +79,7 @@ class Content:
 
 
 def fit(
-    names: Iterable[str], histories: Histories, content: np.ndarray, options: Mapping[str, Mapping[str, Any]]
+    names: Iterable[str], histories: Histories, products: Products, options: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Member], dict[str, float]]:
     """The named members, fitted, and the seconds that each took.
 
@@ -66,7 +90,10 @@ def fit(
     seconds: dict[str, float] = {}
     for name in names:
         began = time.perf_counter()
-        fitted[name] = Content(content) if name == CONTENT else members.fit(name, histories, options.get(name))
+        if name == CONTENT:
+            fitted[name] = Content(products.content)
+        else:
+            fitted[name] = members.fit(name, histories, options.get(name), products.catalogue)
         seconds[name] = time.perf_counter() - began
     return fitted, seconds
 
@@ -104,8 +131,8 @@ class Scores:
 
     def add(self, name: str, member: Member, batch: Sequence[History], weight: float) -> None:
         """Add `weight` times a member's scores; sparse ones touch only what they know."""
-        if isinstance(member, ItemItem):
-            self._add_sparse(name, member.query.matrix(batch, member.matrix.shape[0]) @ member.matrix, weight)
+        if isinstance(member, Sparse):
+            self._add_sparse(name, member.sparse(batch), weight)
         elif isinstance(member, Popularity) and not self._keep:
             values = member.values
             self.table += values * np.float32(weight / deviations(values[None])[0])

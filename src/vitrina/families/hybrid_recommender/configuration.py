@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from transformers import PreTrainedConfig
 
-from vitrina.families.hybrid_recommender.components import CLOSED_FORM
+from vitrina.families.hybrid_recommender.components import CLOSED_FORM, DEFAULT
 
 Loss = Literal["softmax", "bpr", "squared"]
 
@@ -17,7 +17,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    members: tuple[str, ...] = Field(CLOSED_FORM, description="Closed-form models that may be mixed in; may be empty.")
+    members: tuple[str, ...] = Field(DEFAULT, description="Closed-form models that may be mixed in; may be empty.")
     member_options: dict[str, dict[str, float | int]] = Field(
         default_factory=dict, description="Of members, by name: see vitrina.recommendation.members."
     )

@@ -110,6 +110,8 @@ class HybridRecommender(PreTrainedModel):
             self.second = SecondLook(config)
             self.register_buffer("content_vectors", torch.zeros(config.products + 1, config.content_width))
             self.register_buffer("frequency", torch.zeros(config.products + 1))
+        else:
+            self.nothing = nn.Parameter(torch.zeros(1))  # a model without any parameter cannot be saved
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 from pydantic import BaseModel
 
@@ -37,7 +38,7 @@ class Fitted:
     """What a setup has besides the network: it reaches `finish` as the model's attribute `fitted`."""
 
     histories: Histories
-    content: np.ndarray
+    products: components.Products
     members: dict[str, Member]
     seconds: dict[str, float]
     questions: list[Question]
@@ -52,17 +53,19 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     """
     options = cast(Options, options)
     histories = training_histories(data)
-    content = content_vectors(pd.read_parquet(data / PRODUCTS), options.content_width, options.embedder, seed)
+    catalogue = pq.read_table(data / PRODUCTS)
+    content = content_vectors(catalogue.to_pandas(), options.content_width, options.embedder, seed)
+    products = components.Products(content, catalogue)
     validation = pd.read_parquet(data / "validation.parquet")
     questions = _questions(validation, histories)
-    fitted = Fitted(histories, content, {}, {}, questions, validation["segment"].tolist())
+    fitted = Fitted(histories, products, {}, {}, questions, validation["segment"].tolist())
     if not options.neural:
         shell = _with(HybridRecommender(HybridRecommenderConfig()), fitted)
         return TrainingSetup(shell, None, None, cast(Any, None), fit=lambda: _closed_form(fitted, options))
     _fit_members(fitted, options)
     rows = TrainingRows(histories, options)
     collator = Collator(rows, options)
-    collator.candidates = training_candidates(rows, content, options, seed)
+    collator.candidates = training_candidates(rows, products, options, seed)
     model = _with(_model(fitted, rows, options), fitted)
     chosen = np.random.default_rng(seed).permutation(len(questions))[:CHOOSING]
     return TrainingSetup(
@@ -93,7 +96,7 @@ def _questions(validation: pd.DataFrame, histories: Histories) -> list[Question]
 def _fit_members(fitted: Fitted, options: Options) -> None:
     """Those that may be mixed in, and the baselines that every card compares with."""
     names = dict.fromkeys([*options.members, *components.BASELINES])
-    found = components.fit(names, fitted.histories, fitted.content, options.member_options)
+    found = components.fit(names, fitted.histories, fitted.products, options.member_options)
     fitted.members, fitted.seconds = found
 
 
@@ -121,7 +124,7 @@ def _model(fitted: Fitted, rows: TrainingRows, options: Options) -> HybridRecomm
     )
     model = HybridRecommender(config)
     counts = np.bincount(histories.items[rows.events], minlength=len(histories.products))
-    model.start(torch.from_numpy(fitted.content), torch.from_numpy(counts.astype(np.float32)))
+    model.start(torch.from_numpy(fitted.products.content), torch.from_numpy(counts.astype(np.float32)))
     return model
 
 
@@ -138,7 +141,7 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     if factors is not None:
         factors.save(folder)
     write_shop(data, folder, fitted.histories)
-    np.save(folder / mixing.CONTENT_FILE, fitted.content.astype(np.float16))
+    np.save(folder / mixing.CONTENT_FILE, fitted.products.content.astype(np.float16))
     write_json(folder / "labels.json", chosen.settings())
     (folder / NOTES).write_text(chosen.notes(fitted.seconds, fitted.segments), encoding="utf-8")
 

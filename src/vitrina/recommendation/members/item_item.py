@@ -33,8 +33,11 @@ class ItemItem:
 
     def scores(self, batch: Sequence[History]) -> np.ndarray:
         """(batch, products) float32; zeros for an empty history."""
-        found = self.query.matrix(batch, self.matrix.shape[0]) @ self.matrix
-        return np.asarray(found.toarray(), dtype=np.float32)
+        return np.asarray(self.sparse(batch).toarray(), dtype=np.float32)
+
+    def sparse(self, batch: Sequence[History]) -> sparse.csr_matrix:
+        """The same scores: a history leads to few products."""
+        return self.query.matrix(batch, self.matrix.shape[0]) @ self.matrix
 
     def save(self, folder: Path) -> None:
         """See `store.write`."""

@@ -56,9 +56,13 @@ class UserKnn:
 
     def scores(self, batch: Sequence[History]) -> np.ndarray:
         """(batch, products) float32; zeros for an empty history."""
+        return np.asarray(self.sparse(batch).toarray(), dtype=np.float32)
+
+    def sparse(self, batch: Sequence[History]) -> sparse.csr_matrix:
+        """The same scores: a history leads to few products."""
         alike = nearest(self.query.matrix(batch, self.products.shape[1]) @ self.to_users, self.neighbours)
         alike.data = alike.data**self.sharpness
-        return np.asarray((alike @ self.products).toarray(), dtype=np.float32)
+        return alike @ self.products
 
     def save(self, folder: Path) -> None:
         """See `store.write`."""
