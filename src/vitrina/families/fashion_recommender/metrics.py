@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vitrina.training.spec import Predictor
 
 LIKED = 4.0
-RANKED = 1000
+RANKED = 500
 """Rows, at most, whose liked product is looked for among all products."""
 
 K = 20
