@@ -12,14 +12,14 @@ from vitrina.data.sample_store import Size, write_store
 from vitrina.families import catalog
 from vitrina.jobs import evaluate, predict, prepare, train
 
-LEARNT = {"product_embedder": 0.5, "product_classifier": 0.5, "few_shot_classifier": 0.5}
+LEARNT = {"fashion_recommender": -0.5, "product_embedder": 0.5, "product_classifier": 0.5, "few_shot_classifier": 0.5}
 """What the primary metric reaches after a few steps; far above chance, far below what `base` reaches."""
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
-    write_store(folder, Size(products=500, users=100, interactions=2000, messages=800), seed=7)
+    write_store(folder, Size(products=500, users=300, interactions=12_000, messages=800), seed=7)
     return folder
 
 

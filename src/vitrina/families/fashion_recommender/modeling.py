@@ -145,17 +145,21 @@ class FashionRecommender(PreTrainedModel):
         user = torch.cat([user[:, :3], known.to(user.dtype), user[:, 4:], user_photo], dim=1)
         product = torch.cat([product[:, :3], here, product[:, 4:], here * self.memory[place]], dim=1)
         rating = self.tower.pair(self.tower.side(user, "user"), self.tower.side(product, "product"))
-        plain = pixels.float() / 255
-        seen_now = varied(plain) if self.training else plain
-        photos = self.photos(seen_now.contiguous(memory_format=torch.channels_last))  # half the time on a CPU
-        categories = self.category(photos * photos.shape[1] ** 0.5)
-        loss = None
-        if labels is not None:
-            loss = F.mse_loss(rating.float(), labels.float())
-            if bool((category != UNKNOWN).any()):
+        loss = None if labels is None else F.mse_loss(rating.float(), labels.float())
+        categories = rating.new_zeros((len(category), self.config.categories))
+        if bool((category != UNKNOWN).any()):
+            categories = self._categories(pixels)
+            if loss is not None:
                 told = F.cross_entropy(categories.float(), category, ignore_index=UNKNOWN, label_smoothing=0.05)
                 loss = loss + self.config.category_weight * told
         return FashionOutput(loss=loss, rating=rating, categories=categories)
+
+    def _categories(self, pixels: Tensor) -> Tensor:
+        """Logits (photos, categories) of uint8 pixels, varied in training."""
+        plain = pixels.float() / 255
+        seen = varied(plain) if self.training else plain
+        photos = self.photos(seen.contiguous(memory_format=torch.channels_last))  # half the time on a CPU
+        return self.category(photos * photos.shape[1] ** 0.5)
 
 
 class _Traced(nn.Module):

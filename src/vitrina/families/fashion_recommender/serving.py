@@ -199,7 +199,7 @@ def load(folder: Path, weights: str | None = None) -> FashionPredictor:
     try:
         network = Network(folder, weights, int(settings["max_length"]))
         vectors = load_file(folder / VECTORS)
-        return FashionPredictor(folder, network, vectors, pq.read_table(folder / REVIEWS))
+        return FashionPredictor(folder, network, vectors, pq.ParquetFile(folder / REVIEWS).read())
     except (OSError, SafetensorError, pa.ArrowException) as error:
         raise ArtifactError(f"{folder} cannot be read: {error}.") from error
     except (KeyError, TypeError) as error:
