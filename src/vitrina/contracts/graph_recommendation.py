@@ -16,8 +16,9 @@ Language = Literal["en", "es"]
 class GraphRecommendationRequest(RecommendationRequest):
     """Whom to recommend to, and how.
 
-    `intent`: products to look at, or to put into the cart. `diversity`: 0 ranks by score alone, 1 by being unlike what
-    stands above; without it the model's own. `language` of the reasons. Without `explain` an answer has no reasons.
+    `intent`: new products to look at, or products to put into the cart, those looked at before among them.
+    `diversity`: 0 ranks by score alone, 1 by being unlike what stands above; without it the model's own. `language` of
+    the reasons. Without `explain` an answer has no reasons.
     """
 
     intent: Intent = "browse"

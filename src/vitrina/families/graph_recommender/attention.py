@@ -19,8 +19,14 @@ class Attention:
         base: (products,) float32: the part of a score that does not depend on the user.
     """
 
-    def __init__(self, products: np.ndarray, degrees: np.ndarray, parameters: Mapping[str, np.ndarray]) -> None:
-        """`degrees`: (products,) log of the neighbours in the graph; `parameters`: those of `taste.Taste`."""
+    def __init__(
+        self, products: np.ndarray, degrees: np.ndarray, parameters: Mapping[str, np.ndarray], longest: int
+    ) -> None:
+        """`degrees`: (products,) log of the neighbours in the graph; `parameters`: those of `taste.Taste`.
+
+        `longest`: products of a history that are read, the last ones, as in training.
+        """
+        self._longest = longest
         self.products = np.ascontiguousarray(products, dtype=np.float32)
         self.base = (parameters["bias"] + parameters["prior"] * degrees).astype(np.float32)
         self._degrees = degrees
@@ -34,7 +40,7 @@ class Attention:
         rows = [self._constant[intent].copy() for intent in intents]
         for row, (reading, intent) in enumerate(zip(readings, intents, strict=True)):
             if len(reading):
-                rows[row] += self._read(reading, intent).sum(0)
+                rows[row] += self._read(reading.last(self._longest), intent).sum(0)
         users = np.stack(rows)
         return users / np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
 
@@ -44,9 +50,12 @@ class Attention:
 
     def contributions(self, reading: Reading, intent: int, places: np.ndarray) -> np.ndarray:
         """(n, places): what each product of a history adds to the scores of some products; exact, base left out."""
-        read = self._read(reading, intent)
+        recent = reading.last(self._longest)
+        read = self._read(recent, intent)
         length = float(np.linalg.norm(read.sum(0) + self._constant[intent]))
-        return (self._scale / max(length, 1e-12)) * read @ self.products[places].T
+        parts = np.zeros((len(reading), len(places)), dtype=np.float32)
+        parts[-len(recent) :] = (self._scale / max(length, 1e-12)) * read @ self.products[places].T
+        return parts
 
     def _read(self, reading: Reading, intent: int) -> np.ndarray:
         """(n, width): the attended vector of each product of a history, over all heads."""

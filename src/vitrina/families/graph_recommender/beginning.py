@@ -22,7 +22,9 @@ from vitrina.recommendation.histories import Histories
 
 WORDS = 30_000
 RIDGE = 10.0
-NOISE = 0.1
+VANISHING = 1e-4
+SMALLEST_SPREAD = 0.01
+NOISE = 0.05
 
 
 def graph_of(histories: Histories, products: pd.DataFrame, options: Options) -> Graph:
@@ -61,7 +63,7 @@ def _value(product: Product, name: str) -> str | None:
 def word_vectors(products: Sequence[Product], width: int) -> np.ndarray | None:
     """(products, width) float32: latent semantics of their words (Deerwester et al., 1990); None without words to use.
 
-    Each number has variance 1 over the products.
+    Each number has mean 0 and variance 1 over the products, unless it hardly varies.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -74,7 +76,9 @@ def word_vectors(products: Sequence[Product], width: int) -> np.ndarray | None:
         return None
     left, values, _ = svds(table, k=width, random_state=0)
     vectors = left * values
-    return (vectors / np.maximum(vectors.std(0), 1e-6)).astype(np.float32)
+    vectors -= vectors.mean(0)
+    spread = vectors.std(0)
+    return (vectors / np.maximum(spread, SMALLEST_SPREAD * spread.max())).astype(np.float32)
 
 
 def spectral_vectors(histories: Histories, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,17 +89,18 @@ def spectral_vectors(histories: Histories, width: int) -> tuple[np.ndarray, np.n
     """
     normal = normalised_choices(histories.matrix())
     count = min(width, min(normal.shape) - 1)
-    left, _, right = svds(normal, k=count, random_state=0)
+    left, values, right = svds(normal, k=count, random_state=0)
+    real = values[::-1] > VANISHING
     sides = []
     for vectors in (left[:, ::-1], right[::-1].T):
         side = np.zeros((len(vectors), width), dtype=np.float32)
-        side[:, :count] = vectors * np.sqrt(len(vectors))
+        side[:, :count] = vectors * real * np.sqrt(len(vectors))
         sides.append(side)
     return sides[0], sides[1]
 
 
 def first_vectors(
-    graph: Graph, histories: Histories, words: np.ndarray | None, width: int
+    graph: Graph, histories: Histories, words: np.ndarray | None, width: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Vectors of all nodes (nodes, width), and the map (content, width) from words to what they say of a product.
 
@@ -113,7 +118,8 @@ def first_vectors(
     if mapping is not None and words is not None:  # who is unknown is what the words say
         strangers = np.asarray(histories.matrix().getnnz(axis=0) == 0)
         own[strangers] = 0
-    return np.concatenate([users, own, described]), mapping
+    vectors = np.concatenate([users, own, described])
+    return vectors + random_vectors(graph, width, seed), mapping  # no vector is zero: zero has no direction
 
 
 def _of_attributes(graph: Graph, products: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -41,11 +40,11 @@ class Choice:
     measured: dict[str, float]
 
 
-def choose(rows: Sequence[Held], attention: Attention, choices: sparse.csr_matrix, longest: int) -> Choice:
+def choose(rows: Sequence[Held], attention: Attention, choices: sparse.csr_matrix) -> Choice:
     """Search one exponent after the other, then the share; equal ones: the first. Deterministic."""
     asked = [row for row in rows if len(row.targets)]
     asked = asked[:: max(1, len(asked) // ROWS)][:ROWS]
-    readings = [read(row.history, longest) for row in asked]
+    readings = [read(row.history) for row in asked]
     exponents = Exponents()
     for name, values in STEPS.items():
         tried = [dataclasses.replace(exponents, **{name: value}) for value in values]
@@ -71,11 +70,11 @@ def _shares(asked: Sequence[Held], readings: Sequence[Reading], attention: Atten
 def _quality(
     asked: Sequence[Held], readings: Sequence[Reading], scores: Callable[[Sequence[Reading]], np.ndarray]
 ) -> float:
-    parts: list[Any] = [
-        ndcg(scores(readings[start : start + CHUNK]), asked[start : start + CHUNK])
+    total = sum(
+        ndcg(scores(readings[start : start + CHUNK]), asked[start : start + CHUNK]).sum()
         for start in range(0, len(asked), CHUNK)
-    ]
-    return float(np.concatenate(parts).mean()) if parts else 0.0
+    )
+    return float(total) / max(len(asked), 1)
 
 
 def ndcg(scores: np.ndarray, asked: Sequence[Held]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from vitrina.families.graph_recommender.sampling import whole
 
 EDGES_AT_ONCE = 400_000
 FIRST_GAIN = 0.1
+SMALLEST_VARIANCE = 1e-2
+"""Added before a vector is normalised: one that is almost zero has no say, and no exploding gradient."""
 
 Messages = tuple[Tensor, Tensor]
 """edge_index (2, edges) and strengths (edges,) of one layer."""
@@ -31,7 +34,7 @@ class AttentionLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, eps=SMALLEST_VARIANCE)
         self.attention = GATv2Conv(width, width // heads, heads, edge_dim=1, add_self_loops=False, dropout=dropout)
         self.gain = nn.Parameter(torch.full((width,), FIRST_GAIN))
 
@@ -114,6 +117,7 @@ class _Symmetric(torch.autograd.Function):
 def torch_csr(matrix: sparse.csr_matrix) -> Tensor:
     """The same matrix as a torch tensor in compressed rows."""
     offsets, columns = torch.from_numpy(matrix.indptr).long(), torch.from_numpy(matrix.indices).long()
-    return torch.sparse_csr_tensor(
-        offsets, columns, torch.from_numpy(matrix.data), matrix.shape, check_invariants=False
-    )
+    values = torch.from_numpy(matrix.data)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(offsets, columns, values, matrix.shape, check_invariants=False)

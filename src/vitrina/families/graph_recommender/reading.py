@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrina.recommendation.histories import EVENT_WEIGHTS, History
+from vitrina.recommendation.histories import EVENT_WEIGHTS, LONGEST, History
 
 FEATURES = ("strength", "age", "place")
 DAY = 86_400.0
@@ -37,8 +37,12 @@ class Reading:
     def __len__(self) -> int:
         return len(self.items)
 
+    def last(self, count: int) -> Reading:
+        """The `count` products that came last; features are counted from the end and stay."""
+        return Reading(self.items[-count:], self.features[-count:])
 
-def read(history: History, longest: int) -> Reading:
+
+def read(history: History, longest: int = LONGEST) -> Reading:
     """The last `longest` products of a history; what its user disliked is no reason to recommend."""
     items, inverse = np.unique(history.items, return_inverse=True)
     strength = np.bincount(inverse, weights=history.weights, minlength=len(items))

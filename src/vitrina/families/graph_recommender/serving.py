@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from vitrina.artifacts import read_json
 from vitrina.contracts.graph_recommendation import GraphRecommendationRequest
 from vitrina.errors import ArtifactError
 from vitrina.families.graph_recommender.attention import PARAMETERS, Attention
-from vitrina.families.graph_recommender.diversity import ListMeasures, marginal_relevance, measures
+from vitrina.families.graph_recommender.listing import ListMeasures, measures
 from vitrina.families.graph_recommender.reading import INTENTS, Reading, read
 from vitrina.families.graph_recommender.reasons import Because, SharedCustomers, because, popular, sentence
 from vitrina.families.graph_recommender.scoring import Scores
 from vitrina.families.graph_recommender.walk import Exponents, Walk
 from vitrina.families.layers.recommenders import ShopRecommender, categories_of
-from vitrina.recommendation.histories import Histories, History
+from vitrina.recommendation.diversity import mmr
+from vitrina.recommendation.histories import LONGEST, Histories, History
 from vitrina.recommendation.ranking import top
 from vitrina.recommendation.shelf import Asked, Ranked, Shelf
 
@@ -45,7 +47,6 @@ class GraphPredictor(ShopRecommender):
         self.shared = SharedCustomers(training)
         walk = Walk(self.shared.chosen, Exponents(**settings["exponents"]))
         self.scores = Scores(attention, walk, float(settings["share"]))
-        self._longest = int(settings["history"])
         self._diversity = float(settings["diversity"])
         self._categories = categories_of(self.shelf)
         if not len(self.shelf) == len(attention.products) == len(training.products):
@@ -53,7 +54,7 @@ class GraphPredictor(ShopRecommender):
 
     def rank(self, asked: Sequence[Asked], shelf: Shelf) -> list[Ranked]:
         """The best products for each request, out of those that `shelf` offers; see `GraphRecommendationRequest`."""
-        readings = [read(one.history, self._longest) for one in asked]
+        readings = [read(one.history) for one in asked]
         intents = [INTENTS.index(_wish(one).intent) for one in asked]
         scores = self.scores(readings, intents)
         return [
@@ -63,11 +64,11 @@ class GraphPredictor(ShopRecommender):
 
     def _listed(self, asked: Asked, reading: Reading, intent: int, scores: np.ndarray, shelf: Shelf) -> Ranked:
         wish = _wish(asked)
-        best = top(scores[None], CANDIDATES, shelf.allowed(asked.filters), [asked.excluded])[0]
+        best = top(scores[None], CANDIDATES, shelf.allowed(asked.filters), [_hidden(asked)])[0]
         best = best[best >= 0]
         vectors = self.scores.attention.products
         diversity = self._diversity if wish.diversity is None else wish.diversity
-        places = best[marginal_relevance(scores[best], vectors[best], asked.k, diversity)]
+        places = best[mmr(scores[best], vectors[best], asked.k, diversity)]
         cold = len(reading) == 0
         if not wish.explain:
             return Ranked(places, scores[places], cold)
@@ -92,11 +93,19 @@ class GraphPredictor(ShopRecommender):
 
     def vectors(self, histories: Sequence[History], users: Sequence[str | None]) -> np.ndarray:
         """(histories, dimension) float32, unit length: what each user is like, by the history alone."""
-        readings = [read(history, self._longest) for history in histories]
+        readings = [read(history) for history in histories]
         width = self.scores.attention.products.shape[1]
         if not readings:
             return np.empty((0, width), dtype=np.float32)
         return self.scores.attention.users(readings, [0] * len(readings)).astype(np.float32)
+
+
+def _hidden(asked: Asked) -> np.ndarray:
+    """What is not shown: who browses wants to see something new; what was only looked at may still be bought."""
+    wish = _wish(asked)
+    if wish is PLAIN or wish.intent == "buy" or not wish.filters.exclude_bought:
+        return asked.excluded
+    return np.union1d(asked.excluded, asked.history.items).astype(np.int64)
 
 
 PLAIN = GraphRecommendationRequest(explain=False)
@@ -117,9 +126,11 @@ def load(folder: Path, weights: str | None = None) -> GraphPredictor:
     from safetensors.numpy import load_file
 
     folder = Path(folder)
+    longest = int(read_json(folder / "labels.json").get("history", 0)) or LONGEST
     try:
         arrays: dict[str, Any] = load_file(folder / VECTORS)
-        attention = Attention(arrays["products"], arrays["degrees"], {name: arrays[name] for name in PARAMETERS})
+        parameters = {name: arrays[name] for name in PARAMETERS}
+        attention = Attention(arrays["products"], arrays["degrees"], parameters, longest)
     except (OSError, SafetensorError, KeyError) as error:
         raise ArtifactError(f"{folder / VECTORS} cannot be read: {error}.") from error
     training = Histories.load(folder / CHOICES)

@@ -16,15 +16,23 @@ from vitrina.families.graph_recommender.attention import PARAMETERS, Attention
 from vitrina.families.graph_recommender.batches import Collator, Held, HeldRows, Questions
 from vitrina.families.graph_recommender.beginning import first_vectors, graph_of, random_vectors, word_vectors
 from vitrina.families.graph_recommender.choosing import choose
+from vitrina.families.graph_recommender.comparison import compare
 from vitrina.families.graph_recommender.configuration import GraphRecommenderConfig, Options
 from vitrina.families.graph_recommender.graph import Graph
 from vitrina.families.graph_recommender.modeling import GraphRecommender
+from vitrina.families.graph_recommender.scoring import Scores
 from vitrina.families.graph_recommender.serving import CHOICES, VECTORS
+from vitrina.families.graph_recommender.walk import Walk
+from vitrina.families.layers.comparison import comparison_section
 from vitrina.families.layers.products import products_of
 from vitrina.families.layers.recommenders import PRODUCTS, read_questions, training_histories, write_shop
 from vitrina.recommendation.histories import Histories
 from vitrina.recommendation.splitting import example_histories, example_targets
 from vitrina.training.spec import TrainingSetup
+
+NOTES = "notes.md"
+CHOOSING = 2000
+"""Validation rows, at most, that choose the weights, the walk and its share."""
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -40,7 +48,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     return TrainingSetup(
         model=_model(options, graph, training, words, seed),
         train_dataset=questions,
-        eval_dataset=HeldRows(held_rows(data, training, "validation")),
+        eval_dataset=HeldRows(_some(held_rows(data, training, "validation"), seed)),
         collator=Collator(questions, graph, options.negatives, fanout),
         compute_metrics=_ndcg,
     )
@@ -52,6 +60,12 @@ def held_rows(data: Path, training: Histories, split: str) -> list[Held]:
     places = {product: place for place, product in enumerate(training.products)}
     histories, targets = example_histories(frame, places), example_targets(frame, places)
     return [Held(one, wanted, one.distinct) for one, wanted in zip(histories, targets, strict=True)]
+
+
+def _some(rows: list[Held], seed: int) -> list[Held]:
+    """At most `CHOOSING` rows: to rank all products for all users of a large shop costs as much as an epoch."""
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:CHOOSING]
+    return [rows[row] for row in np.sort(chosen)]
 
 
 def _model(
@@ -76,7 +90,7 @@ def _model(
     if options.start == "random":
         vectors, mapping = random_vectors(graph, options.dimension, seed), None
     else:
-        vectors, mapping = first_vectors(graph, training, words, options.dimension)
+        vectors, mapping = first_vectors(graph, training, words, options.dimension, seed)
     with torch.no_grad():
         model.nodes.weight.copy_(torch.from_numpy(vectors))
         if model.content is not None and mapping is not None:
@@ -102,9 +116,14 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     save_file(arrays, folder / VECTORS)
     questions.histories.save(folder / CHOICES)
     write_shop(data, folder, questions.histories)
-    attention = Attention(arrays["products"], arrays["degrees"], {name: arrays[name] for name in PARAMETERS})
+    attention = Attention(
+        arrays["products"], arrays["degrees"], {name: arrays[name] for name in PARAMETERS}, options.history
+    )
     held = cast(HeldRows, setup.eval_dataset)
-    choice = choose(held.rows, attention, questions.histories.matrix(), options.history)
+    choice = choose(held.rows, attention, questions.histories.matrix())
+    scores = Scores(attention, Walk(questions.histories.matrix(), choice.exponents), choice.share)
+    compared = compare(scores, held.rows, questions.histories)
+    (folder / NOTES).write_text(comparison_section(compared, len(held.rows)), encoding="utf-8")
     write_json(
         folder / "labels.json",
         {
