@@ -10,12 +10,14 @@ import numpy as np
 def top(scores: np.ndarray, depth: int) -> np.ndarray:
     """(queries, items) scores → (queries, at most `depth`) item numbers, best first; equal scores in item order."""
     depth = min(depth, scores.shape[1])
-    # The first `depth` of a partition are unordered and break ties anyhow: widen to every item equal to the last.
-    last = np.partition(scores, scores.shape[1] - depth, axis=1)[:, scores.shape[1] - depth, None]
+    # The first `depth` of a partition are unordered and break ties anyhow: take what is above the last, then fill up
+    # with its equals in item order. Sorting the equals too would cost a whole sort where most scores are zero.
+    last = np.partition(scores, scores.shape[1] - depth, axis=1)[:, scores.shape[1] - depth]
     best = np.empty((len(scores), depth), dtype=np.int64)
-    for i, row in enumerate(scores >= last):
-        candidates = np.flatnonzero(row)
-        best[i] = candidates[np.argsort(-scores[i, candidates], kind="stable")[:depth]]
+    for i, row in enumerate(scores):
+        above = np.flatnonzero(row > last[i])
+        best[i, : len(above)] = above[np.argsort(-row[above], kind="stable")]
+        best[i, len(above) :] = np.flatnonzero(row == last[i])[: depth - len(above)]
     return best
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from vitrina.artifacts import read_json, write_json
-from vitrina.evaluation import ranking
 from vitrina.recommendation import members
 from vitrina.recommendation.histories import History
 from vitrina.recommendation.members import Member
@@ -24,6 +23,7 @@ FACTORS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
 ENTRY = 0.2
 """A recommender that has no weight yet is tried with this share of the largest weight, and with multiples of it."""
 
+NOT_SHOWN = -1e9
 GAIN = 1e-4
 """An nDCG gained by less is an accident of the rows."""
 
@@ -68,16 +68,29 @@ class Blend:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """What any recommender would show: scores (recommenders, rows, candidates), relevance, targets a row."""
+    """What any recommender would show.
+
+    Attributes:
+        scores: (recommenders, rows, candidates) float32.
+        rows, columns: (found,) where the relevant ones among the candidates stand.
+        best: (rows,) the largest discounted gain that is possible.
+    """
 
     scores: np.ndarray
-    relevant: np.ndarray
-    counts: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    best: np.ndarray
 
     def ndcg(self, weights: np.ndarray, k: int) -> float:
-        mixed = np.tensordot(weights, self.scores, axes=1)
-        best = ranking.top(mixed, k)
-        return float(ranking.ndcg(np.take_along_axis(self.relevant, best, axis=1), self.counts, k).mean())
+        """Mean nDCG at `k` of the weighted scores."""
+        mixed = np.tensordot(weights.astype(np.float32), self.scores, axes=1)
+        gained = 0.0
+        for start in range(0, len(self.rows), BLOCK):
+            rows, columns = self.rows[start : start + BLOCK], self.columns[start : start + BLOCK]
+            rivals, own = mixed[rows], mixed[rows, columns][:, None]
+            rank = (rivals > own).sum(1) + ((rivals == own) & (np.arange(mixed.shape[1]) < columns[:, None])).sum(1)
+            gained += float(np.where(rank < k, 1 / np.log2(rank + 2) / self.best[rows], 0).sum())
+        return gained / len(self.best)
 
 
 def choose(
@@ -102,7 +115,7 @@ def choose(
     chosen = np.arange(len(targets))
     if len(chosen) > rows:
         chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), rows, replace=False))
-    candidates = _candidates(scorers, chosen, targets, excluded)
+    candidates = _candidates(scorers, chosen, targets, excluded, k)
     singles = [candidates.ndcg(row, k) for row in np.eye(len(scorers))]
     weights = np.eye(len(scorers))[int(np.argmax(singles))]
     best = max(singles)
@@ -129,9 +142,10 @@ def _candidates(
     chosen: np.ndarray,
     targets: Sequence[np.ndarray],
     excluded: Sequence[np.ndarray],
+    k: int,
 ) -> _Candidates:
     width = len(scorers) * DEPTH
-    scores = np.full((len(scorers), len(chosen), width), -np.inf, dtype=np.float32)
+    scores = np.full((len(scorers), len(chosen), width), NOT_SHOWN, dtype=np.float32)
     relevant = np.zeros((len(chosen), width), dtype=bool)
     for start in range(0, len(chosen), BLOCK):
         block = chosen[start : start + BLOCK]
@@ -142,5 +156,7 @@ def _candidates(
             shown = shown[shown != NO_PRODUCT]
             scores[:, start + offset, : len(shown)] = [part[offset, shown] for part in parts]
             relevant[start + offset, : len(shown)] = np.isin(shown, targets[row])
-    counts = np.array([len(targets[row]) for row in chosen])
-    return _Candidates(np.where(np.isneginf(scores), np.float32(-1e9), scores), relevant, counts)
+    possible = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
+    best = possible[np.array([min(len(targets[row]), k) for row in chosen]) - 1]
+    found, columns = np.nonzero(relevant)
+    return _Candidates(scores, found, columns, best)
