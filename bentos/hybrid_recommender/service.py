@@ -27,6 +27,8 @@ CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than t
 PACKED = Path(__file__).parent / "model.json"
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 MAX_BODY = 1024 * 1024
+TOGETHER = 16
+"""Requests of a batch: the products are read from memory once for all of them."""
 
 image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
 if REQUIREMENTS.is_file():
@@ -41,6 +43,7 @@ OPERATION = Operation(
     record=record,
     example=RecommendationRequest("u000001", events=[ProductEvent("p000001", "cart")]),
     limit=MAX_BODY,
+    together=TOGETHER,
     blocking=True,
 )
 

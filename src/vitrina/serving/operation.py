@@ -29,6 +29,8 @@ class Operation:
         limit: bytes a body may have.
         size: how many ordinary requests one counts for in a batch; default: one.
         warm: predictor → anything; timed in place of predicting `example` where a cache would answer the second time.
+        together: how many requests run in a batch, where many cost little more than one; default: as many as take
+            about 20 ms one by one.
         blocking: `predict` waits for something else than the model (a cache server, an index): never on the event loop.
     """
 
@@ -47,6 +49,7 @@ class Operation:
     limit: int = MAX_BODY
     size: Callable[[Any], int] | None = None
     warm: Callable[[Any], Any] | None = None
+    together: int | None = None
     blocking: bool = False
 
     @property

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -170,6 +171,7 @@ class ModelService:
             return self._run(operation, requests)
 
         how = plan(seconds, self._cores, operation.blocking)
+        how = replace(how, limit=operation.together or how.limit)
         return Batcher(run, how, self._queue, self._pool, operation.size)
 
 

@@ -14,7 +14,6 @@ from scipy import sparse
 from vitrina.recommendation import members
 from vitrina.recommendation.histories import Histories, History
 from vitrina.recommendation.members import Member, store
-from vitrina.recommendation.members.popularity import Popularity
 from vitrina.recommendation.members.query import Query
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ BASELINES = members.NAMES
 """What every card compares with."""
 
 FOLDER = "members"
-TIE = 1e-3
-"""What the percentile of its popularity adds to a product: it decides where nothing else does."""
 
 
 @runtime_checkable
@@ -113,70 +110,13 @@ def _load(folder: Path) -> Member:
     return members.load(folder)
 
 
-class Scores:
-    """Scores of a batch added up source by source into one table, each source of a row in its own unit.
-
-    A row's unit is the standard deviation of its scores over all products; what is the same for all products of a row
-    changes no ranking and is left out.
-
-    Attributes:
-        table: (rows, products) float32.
-    """
-
-    def __init__(self, rows: int, ties: np.ndarray, *, keep: bool = False) -> None:
-        """`ties`: (products,) what every row starts from; `keep`: `at` will be asked."""
-        self.table = np.repeat(ties[None] * np.float32(TIE), rows, axis=0)
-        self._keep = keep
-        self._parts: dict[str, np.ndarray | sparse.csr_matrix] = {}
-
-    def add(self, name: str, member: Member, batch: Sequence[History], weight: float) -> None:
-        """Add `weight` times a member's scores; sparse ones touch only what they know."""
-        if isinstance(member, Sparse):
-            self._add_sparse(name, member.sparse(batch), weight)
-        elif isinstance(member, Popularity) and not self._keep:
-            values = member.values
-            self.table += values * np.float32(weight / deviations(values[None])[0])
-        else:
-            self.add_dense(name, member.scores(batch), weight)
-
-    def add_dense(self, name: str, scores: np.ndarray, weight: float) -> None:
-        """Add `weight` times (rows, products) scores."""
-        if self._keep:
-            self._parts[name] = scores
-        if weight:
-            for row, factor in enumerate((weight / deviations(scores)).astype(np.float32)):
-                self.table[row] += scores[row] * factor
-
-    def _add_sparse(self, name: str, scores: sparse.csr_matrix, weight: float) -> None:
-        if self._keep:
-            self._parts[name] = scores
-        for row in range(scores.shape[0]) if weight else ():
-            part = slice(scores.indptr[row], scores.indptr[row + 1])
-            values = scores.data[part]
-            spread = _deviation(float(values.sum()), float(values @ values), scores.shape[1])
-            self.table[row, scores.indices[part]] += values * np.float32(weight / spread)
-
-    def at(self, name: str, places: np.ndarray) -> np.ndarray:
-        """(rows, C) float32: the standardised scores of one source at (rows, C) places."""
-        scores = self._parts[name]
-        return standard_at(scores if isinstance(scores, np.ndarray) else scores.toarray(), places)
-
-
 def deviations(scores: np.ndarray) -> np.ndarray:
     """(rows,) standard deviation of each row; 1 where all scores are equal."""
-    sums = scores.sum(1, dtype=np.float64)
-    squares = np.einsum("ij,ij->i", scores, scores)
-    return np.array(
-        [_deviation(float(total), float(square), scores.shape[1]) for total, square in zip(sums, squares, strict=True)]
-    )
-
-
-def _deviation(total: float, squares: float, count: int) -> float:
-    variance = squares / count - (total / count) ** 2
-    return float(np.sqrt(variance)) if variance > 1e-12 * max(squares / count, 1e-30) else 1.0
+    found = scores.std(1)
+    return np.where(found > 1e-9, found, 1.0)
 
 
 def standard_at(scores: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(rows, C) float32: what stands at (rows, C) places of (rows, products) scores, standardised over a row."""
-    spread = deviations(scores)[:, None]
-    return ((np.take_along_axis(scores, places, 1) - scores.mean(1, keepdims=True)) / spread).astype(np.float32)
+    centred = np.take_along_axis(scores, places, 1) - scores.mean(1, keepdims=True)
+    return (centred / deviations(scores)[:, None]).astype(np.float32)

@@ -12,7 +12,8 @@ import numpy as np
 
 from vitrina.artifacts import read_json, write_json
 from vitrina.errors import ArtifactError
-from vitrina.families.hybrid_recommender.components import NEURAL, Scores
+from vitrina.families.hybrid_recommender.components import NEURAL
+from vitrina.families.hybrid_recommender.mixer import Mixed, Mixer, Scored, factors_of, scored
 from vitrina.recommendation.histories import History
 from vitrina.recommendation.members import Member
 from vitrina.recommendation.ranking import best
@@ -134,13 +135,28 @@ class Mix:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Sources and their mix. `ties`: (products,) float32, 0–1: who comes first where scores are equal."""
+    """Sources and their mix; see `of`."""
 
     mix: Mix
     members: Mapping[str, Member]
-    ties: np.ndarray
+    mixer: Mixer
     factors: Factors | None = None
     network: Network | None = None
+
+    @classmethod
+    def of(
+        cls,
+        mix: Mix,
+        members: Mapping[str, Member],
+        ties: np.ndarray,
+        factors: Factors | None = None,
+        network: Network | None = None,
+    ) -> Ensemble:
+        """`ties`: (products,) float32, 0–1: who comes first where scores are equal."""
+        dense = {name: found for name, member in members.items() if (found := factors_of(member)) is not None}
+        if factors is not None:
+            dense[NEURAL] = np.vstack([factors.products.T, factors.biases[None]])
+        return cls(mix, members, Mixer(dense, ties), factors, network)
 
     def user_vectors(self, batch: Sequence[History], users: Sequence[int | None]) -> np.ndarray:
         """(batch, width) float32, length 1."""
@@ -159,16 +175,14 @@ class Ensemble:
         vectors = self.user_vectors(batch, users) * np.float32(self.factors.scale)
         return vectors @ self.factors.products.T + self.factors.biases
 
-    def scores(self, batch: Sequence[History], users: Sequence[int | None]) -> Scores:
-        """The mixed scores of all products; the parts are kept where the second look reads them."""
-        found = Scores(len(batch), self.ties, keep=self.mix.second > 0)
-        for name in dict.fromkeys([*self.mix.weights, *(self.mix.sources if self.mix.second else ())]):
-            weight = self.mix.weights.get(name, 0.0)
-            if name == NEURAL:
-                found.add_dense(NEURAL, self.neural_scores(batch, users), weight)
-            else:
-                found.add(name, self.members[name], batch, weight)
-        return found
+    def scores(self, batch: Sequence[History], users: Sequence[int | None]) -> Mixed:
+        """The mixed scores of all products."""
+        sources = {name: scored(self.members[name], batch) for name in self.mix.members}
+        if NEURAL in self.mix.weights:
+            assert self.factors is not None
+            vectors = self.user_vectors(batch, users) * np.float32(self.factors.scale)
+            sources[NEURAL] = Scored(np.hstack([vectors, np.ones((len(batch), 1), np.float32)]))
+        return self.mixer.mix(sources, self.mix.weights, len(batch))
 
     def rank(
         self,
@@ -197,7 +211,7 @@ class Ensemble:
 
     def _looked_again(
         self,
-        found: Scores,
+        found: Mixed,
         batch: Sequence[History],
         users: Sequence[int | None],
         firsts: Sequence[tuple[np.ndarray, np.ndarray]],
@@ -215,7 +229,7 @@ class Ensemble:
         ]
 
     def second_scores(
-        self, found: Scores, batch: Sequence[History], users: Sequence[int | None], places: np.ndarray
+        self, found: Mixed, batch: Sequence[History], users: Sequence[int | None], places: np.ndarray
     ) -> np.ndarray:
         """(batch, C) scores of the second look at (batch, C) places."""
         assert self.factors is not None

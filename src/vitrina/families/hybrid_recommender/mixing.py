@@ -25,6 +25,9 @@ SECOND = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 LOOKED_AT = 2000
 """Validation rows, at most, that decide about the second look, and that the baselines are measured on."""
 
+SCORES = 200_000_000
+"""Scores of one source, at most, that choosing the weights looks at: bounds its time for large catalogues."""
+
 GAIN = 1e-3
 """nDCG that a second look must bring to be worth its time."""
 
@@ -116,13 +119,18 @@ def choose(
 ) -> Chosen:
     """The best mix of the members that `options` allows and of the network, where there is one."""
     products = len(next(iter(members.values())).scores([questions[0].history])[0])
-    everything = Ensemble(Mix({}, sources=options.members), members, np.zeros(products, np.float32), factors, network)
+    allowed = {name: members[name] for name in options.members}
+    everything = Ensemble.of(
+        Mix({}, sources=options.members), allowed, np.zeros(products, np.float32), factors, network
+    )
     scorers = {name: _member_scorer(members[name], questions) for name in options.members}
     if network is not None:
         scorers[NEURAL] = _neural_scorer(everything, questions)
     targets = [question.targets for question in questions]
     excluded = [question.history.distinct for question in questions]
-    weights = {name: weight for name, weight in blending.choose(scorers, targets, excluded, k=K).items() if weight}
+    rows = max(LOOKED_AT // 4, min(2 * LOOKED_AT, SCORES // products))
+    found = blending.choose(scorers, targets, excluded, k=K, rows=rows)
+    weights = {name: weight for name, weight in found.items() if weight}
     mix = Mix(weights, candidates=min(options.candidates, products), sources=options.members)
     sample = list(questions[:: max(1, len(questions) // LOOKED_AT)])[:LOOKED_AT]
     if network is not None and options.members:
@@ -162,8 +170,7 @@ def _second(model: Ensemble, sample: Sequence[Question]) -> Mix:
 
 def _measured(name: str, model: Ensemble, sample: Sequence[Question]) -> Compared:
     """The ensemble as it answers."""
-    products = len(model.ties)
-    nothing = np.zeros(products, dtype=np.float32)
+    nothing = np.zeros(model.mixer.products, dtype=np.float32)
     lists = np.full((len(sample), 2 * K), -1, dtype=np.int64)
     for start in range(0, len(sample), BLOCK):
         block = sample[start : start + BLOCK]

@@ -31,7 +31,7 @@ class HybridPredictor(ShopRecommender):
         """
         super().__init__(folder)
         mix = Mix.read(self.settings)
-        self._ensemble = Ensemble(
+        self._ensemble = Ensemble.of(
             mix,
             components.load(folder, mix.members),
             self.popularity,

@@ -66,7 +66,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     rows = TrainingRows(histories, options)
     collator = Collator(rows, options)
     collator.candidates = training_candidates(rows, products, options, seed)
-    model = _with(_model(fitted, rows, options), fitted)
+    model = _with(network_of(fitted, rows, options), fitted)
     chosen = np.random.default_rng(seed).permutation(len(questions))[:CHOOSING]
     return TrainingSetup(
         model=model,
@@ -106,7 +106,7 @@ def _closed_form(fitted: Fitted, options: Options) -> dict[str, float]:
     return {"ndcg_at_10": fitted.chosen.quality}
 
 
-def _model(fitted: Fitted, rows: TrainingRows, options: Options) -> HybridRecommender:
+def network_of(fitted: Fitted, rows: TrainingRows, options: Options) -> HybridRecommender:
     histories = fitted.histories
     config = HybridRecommenderConfig(
         products=len(histories.products),
@@ -133,7 +133,7 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     options = cast(Options, options)
     model = cast(Any, setup.model).eval()
     fitted: Fitted = model.fitted
-    factors = _factors(model) if options.neural else None
+    factors = factors_of(model, fitted.histories.users) if options.neural else None
     network = served(model) if options.neural else None
     chosen = fitted.chosen or mixing.choose(fitted.members, fitted.questions, options, factors, network)
     for name in chosen.mix.members:
@@ -146,7 +146,8 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     (folder / NOTES).write_text(chosen.notes(fitted.seconds, fitted.segments), encoding="utf-8")
 
 
-def _factors(model: HybridRecommender) -> Factors:
+def factors_of(model: HybridRecommender, ids: list[str]) -> Factors:
+    """What the network learned of products and of the users `ids`."""
     with torch.inference_mode():
         vectors, biases = model.all_products()
         users = model.user_embedding.weight
@@ -154,7 +155,7 @@ def _factors(model: HybridRecommender) -> Factors:
         return Factors(
             products=vectors.cpu().numpy(),
             biases=biases.cpu().numpy(),
-            ids=model.fitted.histories.users,
+            ids=ids,
             users=users.cpu().numpy(),
             scale=float(model.log_scale.exp()),
             longest=model.config.history,

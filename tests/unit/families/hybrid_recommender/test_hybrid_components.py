@@ -1,4 +1,4 @@
-"""Scores added up in units of their spread are H1's blend, sparse or dense; content finds what is alike."""
+"""Members by name, fitted and kept; content finds what is alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from vitrina.families.hybrid_recommender import components
 from vitrina.families.hybrid_recommender.content import content_vectors
-from vitrina.recommendation.blending import Blend, standardised
 from vitrina.recommendation.histories import Histories, History, histories_of
 
 PRODUCTS = [f"p{n}" for n in range(30)]
@@ -49,42 +48,6 @@ def products(catalogue: pd.DataFrame) -> components.Products:
 
 
 OPTIONS = {"ease": {"head": 30}, "gfcf": {"factors": 5}}
-
-
-def test_adding_up_ranks_as_the_blend_of_standardised_scores(
-    histories: Histories, products: components.Products
-) -> None:
-    fitted, seconds = components.fit(components.DEFAULT, histories, products, OPTIONS)
-    assert set(seconds) == set(components.DEFAULT)
-    weights = {name: 0.1 + place for place, name in enumerate(components.DEFAULT)}
-    batch = histories.all()[:7]
-    for keep in (False, True):
-        found = components.Scores(len(batch), np.zeros(30, np.float32), keep=keep)
-        for name, weight in weights.items():
-            found.add(name, fitted[name], batch, weight)
-        wanted = Blend(fitted, weights).scores(batch)
-        centred = found.table - found.table.mean(1, keepdims=True)
-        np.testing.assert_allclose(centred, wanted - wanted.mean(1, keepdims=True), atol=2e-4)
-
-
-def test_kept_parts_are_standardised_at_the_places_asked_for(
-    histories: Histories, products: components.Products
-) -> None:
-    fitted, _ = components.fit(("item_knn", "content"), histories, products, {})
-    batch, places = histories.all()[:3], np.array([[0, 5], [1, 2], [29, 3]])
-    found = components.Scores(3, np.zeros(30, np.float32), keep=True)
-    for name in fitted:
-        found.add(name, fitted[name], batch, 1.0)
-        wanted = np.take_along_axis(standardised(fitted[name].scores(batch)), places, 1)
-        np.testing.assert_allclose(found.at(name, places), wanted, atol=1e-4)
-
-
-def test_ties_decide_only_where_nothing_else_does(histories: Histories, products: components.Products) -> None:
-    nobody = History(np.empty(0, np.int32), np.empty(0), np.empty(0, np.float32))
-    fitted, _ = components.fit(("item_knn",), histories, products, {})
-    found = components.Scores(1, np.linspace(0, 1, 30, dtype=np.float32))
-    found.add("item_knn", fitted["item_knn"], [nobody], 1.0)
-    assert found.table[0].argmax() == 29
 
 
 def test_content_finds_products_that_nobody_had(catalogue: pd.DataFrame) -> None:
