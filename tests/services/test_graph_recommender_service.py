@@ -64,6 +64,7 @@ def shop(graph_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     home = tmp_path_factory.mktemp("home")
     products, path = pq.read_table(graph_folder / "products.parquet"), home / "catalogue.parquet"
     pq.write_table(products, path)
+    (home / "log").mkdir()
     catalogue, live = CurrentCatalogue(path), LiveHistories.under(home)
     service = ModelService(
         lambda model: LiveRecommender(serving.load(model), catalogue, live),

@@ -56,13 +56,13 @@ class GraphPredictor(ShopRecommender):
         """The best products for each request, out of those that `shelf` offers; see `GraphRecommendationRequest`."""
         readings = [read(one.history) for one in asked]
         intents = [INTENTS.index(_wish(one).intent) for one in asked]
-        scores = self.scores(readings, intents)
+        scores, weights = self.scores.weighted(readings, intents)
         return [
-            self._listed(one, reading, intent, row, shelf)
-            for one, reading, intent, row in zip(asked, readings, intents, scores, strict=True)
+            self._listed(one, reading, row, parts, shelf)
+            for one, reading, row, parts in zip(asked, readings, scores, weights, strict=True)
         ]
 
-    def _listed(self, asked: Asked, reading: Reading, intent: int, scores: np.ndarray, shelf: Shelf) -> Ranked:
+    def _listed(self, asked: Asked, reading: Reading, scores: np.ndarray, weights: np.ndarray, shelf: Shelf) -> Ranked:
         wish = _wish(asked)
         best = top(scores[None], CANDIDATES, shelf.allowed(asked.filters), [_hidden(asked)])[0]
         best = best[best >= 0]
@@ -72,14 +72,17 @@ class GraphPredictor(ShopRecommender):
         cold = len(reading) == 0
         if not wish.explain:
             return Ranked(places, scores[places], cold)
-        why = [] if cold else self._why(asked, reading, intent, places)
+        why = [] if cold else self._why(asked, reading, weights, places)
         reasons = self._sentences(why, places, asked.user, wish.language)
         listed = Listed(why, measures(places, vectors, self.customers, self._categories))
         return Ranked(places, scores[places], cold, reasons, listed)
 
-    def _why(self, asked: Asked, reading: Reading, intent: int, places: np.ndarray) -> list[list[Because]]:
+    def _why(self, asked: Asked, reading: Reading, weights: np.ndarray, places: np.ndarray) -> list[list[Because]]:
         counts = self.shared.counts(reading.items, places, asked.user)
-        return because(asked.history, reading.items, self.scores.contributions(reading, intent, places), counts)
+        intent = INTENTS.index(_wish(asked).intent)
+        return because(
+            asked.history, reading.items, self.scores.contributions(reading, intent, places, weights), counts
+        )
 
     def _sentences(
         self, why: Sequence[Sequence[Because]], places: np.ndarray, user: str | None, language: str
