@@ -1,6 +1,7 @@
 """A worker process for tests that kill one: `python -m tests.queue_worker URL QUEUE FOLDER`.
 
-A body says what to do: `sleep` seconds, `die` (kill -9 itself), `raise`; FOLDER keeps one line per call.
+A body says what to do: `sleep` seconds, `die` (kill -9 itself), `raise`, `refuse`, answer something `odd` (no JSON).
+FOLDER keeps one line per call.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def handle(body: dict[str, Any], calls: Path) -> dict[str, Any]:
         raise Refusal(422, "no such customer")
     if body.get("raise"):
         raise ValueError("cannot")
+    if body.get("odd"):
+        return {"number": object()}
     time.sleep(body.get("sleep", 0))
     return {"number": body["number"], "pid": os.getpid()}
 

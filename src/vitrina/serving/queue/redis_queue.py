@@ -144,7 +144,11 @@ class RedisQueue:
 
     def _hand_out(self, replies: list[bytes]) -> None:
         for content in replies:
-            reply = self._decoder.decode(content)
+            try:
+                reply = self._decoder.decode(content)
+            except msgspec.MsgspecError as error:  # not written by a worker of ours
+                logger.error("An answer from the queue cannot be read: %s.", error)
+                continue
             waiting = self._waiting.get(reply.id)
             if waiting is not None and not waiting.answer.done():
                 waiting.answer.set_result(reply)

@@ -23,10 +23,13 @@ LONGEST = 30.0
 """Seconds that a worker may hold one request: a handler that hangs is not kept alive by its process."""
 
 BLOCK = 0.2
-TOGETHER = 8
+START = b"0-0"
 PAUSE = 0.2
 FORGOTTEN = 60.0
 """Seconds after which what is known of a dead worker is cleaned away."""
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class QueueWorker:
         self._longest = longest
         self._ready = ready
         self._counted = counted
-        self._held: dict[str, float] = {}
+        self._held: tuple[str, float] | None = None
         self._decoder = msgspec.json.Decoder(Message)
         self._stop = threading.Event()
         self._threads = [
@@ -108,7 +111,7 @@ class QueueWorker:
                 self._take()
                 lost = False
             except self._errors as error:
-                self._held.clear()
+                self._held = None
                 if not lost:
                     logger.error("The Redis queue does not answer (%s); waiting for it.", error)
                 lost, looked = True, 0.0
@@ -123,28 +126,23 @@ class QueueWorker:
                 raise
 
     def _take(self) -> None:
-        """Take new requests and answer them, one after the other."""
-        found = self._redis.xreadgroup(
-            GROUP, self.worker, {self._keys.requests: ">"}, count=TOGETHER, block=int(BLOCK * 1000)
-        )
-        taken = [self._read(entry, fields) for _, entries in found or [] for entry, fields in entries]
-        self._held.update(dict.fromkeys([one.entry for one in taken], time.monotonic()))
-        for one in taken:
-            self._held[one.entry] = time.monotonic()
-            self._answer(one, 1)
+        """Take a new request and answer it. One at a time: more would die, or wait, with the first."""
+        found = self._redis.xreadgroup(GROUP, self.worker, {self._keys.requests: ">"}, count=1, block=int(BLOCK * 1000))
+        for _, entries in found or []:
+            for entry, fields in entries:
+                self._answer(self._read(entry, fields), 1)
 
     def _take_over(self) -> None:
-        """What has not been worked on for a lease, one by one: it may be what killed its worker."""
-        while not self._stop.is_set():
-            _, entries, *_ = self._redis.xautoclaim(
-                self._keys.requests, GROUP, self.worker, int(self._lease * 1000), start_id="0", count=1
+        """What nobody has worked on for a lease, one after the other."""
+        cursor, first = START, True
+        while not self._stop.is_set() and (first or cursor != START):
+            cursor, entries, *_ = self._redis.xautoclaim(
+                self._keys.requests, GROUP, self.worker, int(self._lease * 1000), start_id=cursor, count=1
             )
-            if not entries:
-                return
-            one = self._read(*entries[0])
-            self._held[one.entry] = time.monotonic()
-            [known] = self._redis.xpending_range(self._keys.requests, GROUP, one.entry, one.entry, 1) or [{}]
-            self._answer(one, int(known.get("times_delivered", 1)))
+            first = False
+            for entry, fields in entries:
+                [known] = self._redis.xpending_range(self._keys.requests, GROUP, entry, entry, 1) or [{}]
+                self._answer(self._read(entry, fields), int(known.get("times_delivered", 1)))
 
     def _read(self, entry: bytes, fields: dict[bytes, bytes]) -> _Taken:
         raw = fields.get(b"message", b"")
@@ -158,16 +156,17 @@ class QueueWorker:
     def _answer(self, taken: _Taken, deliveries: int) -> None:
         """Answer a request; after too many attempts, set it aside and say so."""
         message = taken.message
+        self._held = taken.entry, time.monotonic()
         if not message.id:
-            self._finished(taken, Reply("", None, 422, "The message cannot be read."), "unreadable")
+            self._finished(taken, _encode(Reply("", None, 422, "The message cannot be read.")), "unreadable")
             return
         if message.expires < time.time():
-            self._finished(taken, Reply(message.id, None, 503, "The request came too late to a worker."), "")
+            self._finished(taken, _encode(Reply(message.id, None, 503, "The request came too late to a worker.")), "")
             return
         reply, why = None, "its worker died, or took too long"
         while deliveries <= self._deliveries:
             try:
-                reply = replied(self._handle, message.id, message.body)
+                reply = _encode(replied(self._handle, message.id, message.body))
                 break
             except Exception as error:  # a handler may raise anything; the request is tried again, then set aside
                 logger.exception("Request %s from the queue failed.", message.id)
@@ -175,31 +174,30 @@ class QueueWorker:
         if reply is None:
             self.failed += 1
             self._counted("failed")
-            self._finished(taken, dead(message.id, self._deliveries, why), why)
+            self._finished(taken, _encode(dead(message.id, self._deliveries, why)), why)
         else:
             self.answered += 1
             self._counted("answered")
             self._finished(taken, reply, "")
 
-    def _finished(self, taken: _Taken, reply: Reply, why: str) -> None:
+    def _finished(self, taken: _Taken, reply: bytes, why: str) -> None:
         """Give the answer, unless one was given; the request leaves the queue in the same step."""
         keys, message = self._keys, taken.message
         self._finish(
             keys=[keys.requests, keys.answer(message.id), message.reply or keys.inbox(""), keys.letters],
-            args=[GROUP, taken.entry, msgspec.json.encode(reply), KEPT, taken.raw if why else "", LETTERS, why],
+            args=[GROUP, taken.entry, reply, KEPT, taken.raw if why else "", LETTERS, why],
         )
-        self._held.pop(taken.entry, None)
+        self._held = None
 
     def _beat(self) -> None:
         """Say that this worker lives, and keep what it holds from being taken over."""
         while not self._stop.wait(self._lease / 4):
             beat = {"worker": self.worker, "answered": self.answered, "failed": self.failed, "time": time.time()}
-            now = time.monotonic()
-            held = [entry for entry, since in list(self._held.items()) if now - since < self._longest]
+            held = self._held
             try:
-                self._redis.hset(self._keys.workers, self.worker, msgspec.json.encode(beat))
-                if held:
-                    self._redis.xclaim(self._keys.requests, GROUP, self.worker, 0, held, justid=True)
+                self._redis.hset(self._keys.workers, self.worker, _encode(beat))
+                if held is not None and time.monotonic() - held[1] < self._longest:
+                    self._redis.xclaim(self._keys.requests, GROUP, self.worker, 0, [held[0]], justid=True)
                 self._clean()
             except self._errors:
                 continue  # the other thread says it

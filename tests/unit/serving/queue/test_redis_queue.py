@@ -132,6 +132,28 @@ def test_a_request_that_raises_is_tried_three_times_and_its_sender_is_told(
     assert calls_of(tmp_path) == ["1", "1", "1"]
 
 
+def test_an_answer_that_is_no_json_fails_and_its_worker_goes_on(server: RedisServer, start: Start):
+    start()
+
+    async def ask(queue: RedisQueue) -> list[Any]:
+        bodies: list[dict[str, Any]] = [{"number": 1, "odd": True}, {"number": 2}]
+        return await asyncio.gather(*(queue.ask(body, 20) for body in bodies), return_exceptions=True)
+
+    odd, plain = run_asking(server.url, ask)
+    assert isinstance(odd, Failed)
+    assert plain["number"] == 2
+
+
+def test_a_handler_that_takes_longer_than_a_lease_is_not_taken_over(server: RedisServer, start: Start, tmp_path: Path):
+    start(), start()
+
+    async def ask(queue: RedisQueue) -> Any:
+        return await queue.ask({"number": 1, "sleep": 2.0}, 20)
+
+    assert run_asking(server.url, ask)["number"] == 1
+    assert calls_of(tmp_path) == ["1"]
+
+
 def test_a_refusal_is_an_answer(server: RedisServer, start: Start, tmp_path: Path):
     start()
     with pytest.raises(Refusal, match="no such customer") as refused:
