@@ -18,6 +18,7 @@ LEARNT = {
     "product_classifier": 0.5,
     "few_shot_classifier": 0.5,
     "graph_recommender": 0.02,
+    "hybrid_recommender": 0.02,
 }
 """What the primary metric reaches after a few steps; far above chance, far below what `base` reaches."""
 
