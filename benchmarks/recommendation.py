@@ -95,9 +95,10 @@ PLANS = {
             "item_knn": ("item_knn", {"asymmetry": 0.7, "user_power": 0.5, "neighbours": 1000}),
             "ease": ("ease", {"regularisation": 150.0, "neighbours": 1000}),
             "gfcf": ("gfcf", {"factors": 128}),
+            "low_pass": ("gfcf", {"factors": 64, "linear": 0.0, "weight": 1.0}),
             "user_knn": ("user_knn", {"neighbours": 600, "candidate_power": 0.3}),
         },
-        mixed=("item_knn", "gfcf", "user_knn"),
+        mixed=("item_knn", "ease", "gfcf", "low_pass", "user_knn"),
         k=20,
         metrics={"recall": None, "ndcg": None},
         rivals={"popularity": 1.0, "item_knn": 1.0, "ease": 1.0, "gfcf": 1.0},
@@ -133,8 +134,9 @@ def measured(
     """Metrics at `k` of every user, by each member and by the mix."""
     lists: dict[str, list[np.ndarray]] = {label: [] for label in (*parts, MIX)}
     for start in range(0, len(questions.histories), BLOCK):
-        batch, seen = (each[start : start + BLOCK] for each in (questions.histories, questions.seen))
-        mixed = np.float32(0)
+        batch = questions.histories[start : start + BLOCK]
+        seen = questions.seen[start : start + BLOCK]
+        mixed: Any = 0
         for label, member in parts.items():
             scores = member.scores(batch)
             lists[label].append(top(scores, k, excluded=seen))

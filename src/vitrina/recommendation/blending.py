@@ -23,9 +23,14 @@ FACTORS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0)
 ENTRY = 0.2
 """A recommender that has no weight yet is tried with this share of the largest weight, and with multiples of it."""
 
-NOT_SHOWN = -1e9
 GAIN = 1e-4
 """An nDCG gained by less is an accident of the rows."""
+
+SEARCHES = 8
+SMALLEST = 0.02
+"""A share below is 0: a recommender costs time at every request."""
+
+NOT_SHOWN = -1e9
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
@@ -92,6 +97,13 @@ class _Candidates:
             gained += float(np.where(rank < k, 1 / np.log2(rank + 2) / self.best[rows], 0).sum())
         return gained / len(self.best)
 
+    def part(self, rows: np.ndarray) -> _Candidates:
+        """Some of the rows, in ascending order."""
+        place = np.full(len(self.best), -1)
+        place[rows] = np.arange(len(rows))
+        kept = place[self.rows] >= 0
+        return _Candidates(self.scores[:, rows], place[self.rows[kept]], self.columns[kept], self.best[rows])
+
 
 def choose(
     scorers: Mapping[str, Scorer],
@@ -104,7 +116,9 @@ def choose(
 ) -> dict[str, float]:
     """Weights, 0 or more, of the mix with the best mean nDCG at `k`; deterministic.
 
-    A coordinate search from the best single recommender over what any of them ranks among its first `DEPTH`.
+    A coordinate search over what any recommender ranks among its first `DEPTH`, from even weights or from the best
+    single one. Near the best, nDCG is flat, and a search ends where the rows happen to put it: the mean over searches
+    on random halves of the rows is taken (bagging, Breiman, 1996).
 
     Args:
         scorers: by name; the same rows for all.
@@ -112,24 +126,34 @@ def choose(
         excluded: places that each row does not show.
         rows: at most so many rows are looked at, chosen by `seed`.
     """
+    rng = np.random.default_rng(seed)
     chosen = np.arange(len(targets))
     if len(chosen) > rows:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), rows, replace=False))
+        chosen = np.sort(rng.choice(len(chosen), rows, replace=False))
     candidates = _candidates(scorers, chosen, targets, excluded, k)
-    singles = [candidates.ndcg(row, k) for row in np.eye(len(scorers))]
-    weights = np.eye(len(scorers))[int(np.argmax(singles))]
-    best = max(singles)
+    size = max(len(chosen) // 2, 1)
+    halves = [np.sort(rng.choice(len(chosen), size, replace=False)) for _ in range(SEARCHES)]
+    found = np.mean([_search(candidates.part(half), k) for half in halves], axis=0)
+    found = np.where(found < SMALLEST, 0, found)
+    return dict(zip(scorers, (round(float(weight), 4) for weight in found / found.sum()), strict=True))
+
+
+def _search(candidates: _Candidates, k: int) -> np.ndarray:
+    """The weights, of sum 1, where no step of one of them gains more."""
+    count = len(candidates.scores)
+    starts = [*np.eye(count), np.full(count, 1 / count)]
+    values = [candidates.ndcg(start, k) for start in starts]
+    weights, best = starts[int(np.argmax(values))], max(values)
     improved = True
     while improved:
         improved = False
-        for place in range(len(weights)):
+        for place in range(count):
             for value in _trials(weights, place):
                 trial = weights.copy()
                 trial[place] = value
-                if trial.any() and (found := candidates.ndcg(trial, k)) > best + GAIN:
-                    best, weights, improved = found, trial, True
-    weights = weights / weights.sum()
-    return dict(zip(scorers, (round(float(weight), 4) for weight in weights), strict=True))
+                if trial.any() and (reached := candidates.ndcg(trial, k)) > best + GAIN:
+                    best, weights, improved = reached, trial, True
+    return weights / weights.sum()
 
 
 def _trials(weights: np.ndarray, place: int) -> list[float]:
