@@ -99,8 +99,9 @@ def _coded(products: pa.Table, name: str, normal: Callable[[str], str]) -> _Code
 
 def _numbers(products: pa.Table, name: str) -> np.ndarray:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if name not in products.column_names:
         return np.full(len(products), np.nan)
-    return pc.fill_null(products[name].cast(pa.float64()), float("nan")).to_numpy()
+    # By way of a list: pyarrow's own ways to NumPy import pandas, which a service does without.
+    known = products[name].cast(pa.float64()).to_pylist()
+    return np.array([np.nan if value is None else value for value in known])

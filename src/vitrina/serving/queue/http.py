@@ -15,7 +15,7 @@ from vitrina.serving.queue.interface import Failed, Full, Handler, Queue, TimedO
 from vitrina.serving.recommending import LiveRecommender, answer, record
 from vitrina.serving.runtime import Loaded
 
-SECONDS = 5.0
+SECONDS = 10.0
 """How long a request waits for its answer."""
 
 
