@@ -16,14 +16,14 @@ matches = amazon_sequences.matches
 
 
 def read(folder: Path) -> RawRows:
-    """One product an item; attribute 17 becomes `attribute_17: yes`, for nobody says whether it is a brand."""
+    """One product an item, bought or only described; attribute 17 becomes `attribute_17: yes`, for nobody says whether it is a brand."""
     users = sequences.lines(amazon_sequences.sequences_file(folder))
     try:
         with gzip.open(folder / amazon_sequences.ATTRIBUTES, "rt", encoding="utf-8") as file:
             known = json.load(file)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / amazon_sequences.ATTRIBUTES} cannot be read: {error}.") from error
-    frame = sequences.catalogue(folder.name, (item for _, *items in users for item in items))
+    frame = sequences.catalogue(folder.name, {*known, *(item for _, *items in users for item in items)})
     attributes = {sequences.product_id(folder.name, item): numbers for item, numbers in known.items()}
     named = [
         {f"attribute_{number}": "yes" for number in attributes.get(product, [])} or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,9 @@ from vitrina.data import sources
 from vitrina.data.ingest import ingest
 from vitrina.data.sources.sequences import product_id
 from vitrina.errors import DataError, UsageError
+
+LIBRARY = os.environ.get("VITRINA_DATA", "")
+needs_library = pytest.mark.skipif(not LIBRARY, reason="VITRINA_DATA names no folder of published sets")
 
 
 def compressed(path: Path, text: str) -> None:
@@ -82,3 +86,20 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "train.txt.gz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match=r"train\.txt\.gz cannot be read"):
         ingest(tmp_path, "interactions", tmp_path / "x.parquet", layout="gowalla")
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("name", "layout", "events", "products"),
+    [
+        ("lastfm_hetrec", "lastfm_hetrec", 52_668, 4_489),
+        ("amazon_beauty_seq", "amazon_sequences", 198_502, 12_101),
+        ("amazon_toys_seq", "amazon_sequences", 148_185, 11_924),
+    ],
+)
+def test_the_published_sets_keep_their_size(name: str, layout: str, events: int, products: int, tmp_path: Path) -> None:
+    found = ingest(Path(LIBRARY) / name, "interactions", tmp_path / "i.parquet", layout=layout)
+    assert (found.rows, found.quarantined) == (events, 0)
+    assert (
+        ingest(Path(LIBRARY) / name, "catalogue", tmp_path / "c.parquet", layout=f"{layout}_catalogue").rows == products
+    )
