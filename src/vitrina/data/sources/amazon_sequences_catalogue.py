@@ -16,7 +16,7 @@ matches = amazon_sequences.matches
 
 
 def read(folder: Path) -> RawRows:
-    """One product an item, bought or only described; attribute 17 becomes `attribute_17: yes`, for nobody says whether it is a brand."""
+    """One product an item, bought or only described; attribute 17, category or brand, becomes `attribute_17: yes`."""
     users = sequences.lines(amazon_sequences.sequences_file(folder))
     try:
         with gzip.open(folder / amazon_sequences.ATTRIBUTES, "rt", encoding="utf-8") as file:
