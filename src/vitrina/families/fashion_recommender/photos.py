@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 
 from vitrina.errors import DataError
+from vitrina.families.layers.pictures import opened
 
 LARGEST = 20_000
+"""Pixels a side, as the `images` table allows."""
 
 
 def read(jpeg: bytes, side: int) -> np.ndarray:
     """One photo, its middle square: uint8 (3, side, side).
 
     Raises:
-        DataError: when it is no readable picture.
+        DataError: when it is no readable PNG or JPEG.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(io.BytesIO(jpeg)) as image:
-            if max(image.size) > LARGEST:
-                raise DataError(f"A photo may be {LARGEST} pixels a side at most; this has {max(image.size)}.")
-            square = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (side, side))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's many ways to say no
-        raise DataError("A photo cannot be read as a picture.") from error
+    square = ImageOps.fit(opened(jpeg, "RGB", LARGEST), (side, side))
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 

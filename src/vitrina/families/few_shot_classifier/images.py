@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitrina.errors import DataError
+from vitrina.families.layers.pictures import opened
 
 INK = 64
 """Grey value (0-255, inverted) above which a pixel is part of a drawing."""
@@ -19,7 +20,6 @@ DISTORTIONS = ((0.99, 0.99, 0.14, -0.14), (0.99, 0.99, -0.14, 0.14), (0.88, 1.12
 
 MARGIN = 0.08
 LARGEST = 4096
-FORMATS = ("JPEG", "PNG")
 
 
 def decoded(text: str) -> bytes:
@@ -48,15 +48,9 @@ def read(content: bytes, side: int, drawing: bool) -> np.ndarray:
     Raises:
         DataError: when it is no readable PNG or JPEG, or larger than 4096 pixels a side.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if max(image.size) > LARGEST:
-                raise DataError(f"An image may be {LARGEST} pixels a side at most; this has {max(image.size)}.")
-            plain = ImageOps.exif_transpose(image).convert("L" if drawing else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's many ways to say no
-        raise DataError("An image must be a PNG or JPEG file; this cannot be read as one.") from error
+    plain = opened(content, "L" if drawing else "RGB", LARGEST)
     if drawing:
         return framed(np.asarray(plain), side)[None]
     square = ImageOps.fit(plain, (side, side))
