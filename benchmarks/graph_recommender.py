@@ -1,9 +1,9 @@
 """The graph recommender: Gowalla against GF-CF, a shop of 100,000 products on two cores, and how diverse its lists are.
 
 gowalla: LightGCN propagation and a walk, trained on all but the test fifth of `_recommendation_sets`, less 5% of each
-user's places, which choose weights, walk and share; GF-CF and ItemKNN are fitted on all but the test fifth. shop: the
-base preset (four layers of attention) on the sample store with 1,000,000 events, in a process of its own. Needs
-VITRINA_DATA for gowalla.
+user's places, of which 3,000 users choose weights, walk and share; GF-CF and ItemKNN are fitted on all but the test
+fifth; all are asked about the same 10,000 users. shop: the base preset (four layers of attention, two epochs) on the
+sample store with 1,000,000 events, in a process of its own. Needs VITRINA_DATA for gowalla.
 
 python benchmarks/graph_recommender.py [--parts gowalla shop] [--models FOLDER]
 """
@@ -47,6 +47,7 @@ from vitrina.settings import disable_telemetry, load_settings
 FAMILY = "graph_recommender"
 CHOOSING = 0.05
 CHOOSING_USERS = 3000
+GOWALLA_USERS = 10_000
 GOWALLA = {
     "model.split": "random",
     "model.propagation": "lightgcn",
@@ -84,8 +85,8 @@ def gowalla_data(known: RecommendationSet, folder: Path) -> Path:
     with staged_folder(folder) as staging:
         # Two parts of 5% are cut; the one that would be test is trained on.
         kept = pa.concat_tables([inner.train, _missing(before, inner)])
-        rows = np.random.default_rng(7).permutation(len(inner.validation))[:CHOOSING_USERS]
-        Splits(kept, inner.recent, inner.validation.take(np.sort(rows)), known.splits.test).save(staging)
+        Splits(kept, inner.recent, inner.validation, known.splits.test).save(staging)
+        thin(staging / "validation.parquet", CHOOSING_USERS)
         pq.write_table(known.catalogue, staging / PRODUCTS)
         known.known.save(staging / HISTORIES)
     return folder
@@ -113,6 +114,13 @@ def qualities(score: Scorer, questions: Questions, k: int = 20) -> dict[str, np.
     return per_user(found, np.array([len(each) for each in questions.targets]), k)
 
 
+def some(questions: Questions, count: int) -> Questions:
+    """So many of the users, drawn with a seed."""
+    rows = np.sort(np.random.default_rng(7).permutation(len(questions.histories))[:count])
+    parts = questions.histories, questions.targets, questions.segments
+    return Questions(*([each[row] for row in rows] for each in parts))
+
+
 def scorer(scores: Scores) -> Scorer:
     """The score of the family without re-ranking."""
     return lambda histories: scores([read(history) for history in histories], [0] * len(histories))
@@ -126,15 +134,16 @@ def gowalla(source: Path, folder: Path) -> list[dict[str, Any]]:
         train(FAMILY, data, model, overrides=GOWALLA)
     predictor = serving.load(model)
     attention, walk, share = predictor.scores.attention, predictor.scores.walk, predictor.scores.share
+    asked = some(known.test, GOWALLA_USERS)
     began = time.perf_counter()
     gfcf = members.fit("gfcf", known.known, {"neighbours": len(known.products)})
     fitted = time.perf_counter() - began
     measured = {
-        "ours": qualities(scorer(Scores(attention, walk, share)), known.test),
-        "attention_alone": qualities(scorer(Scores(attention, walk, 0.0)), known.test),
-        "walk_alone": qualities(scorer(Scores(attention, walk, 1.0)), known.test),
-        "gfcf": qualities(gfcf.scores, known.test),
-        "item_knn": qualities(members.fit("item_knn", known.known).scores, known.test),
+        "ours": qualities(scorer(Scores(attention, walk, share)), asked),
+        "attention_alone": qualities(scorer(Scores(attention, walk, 0.0)), asked),
+        "walk_alone": qualities(scorer(Scores(attention, walk, 1.0)), asked),
+        "gfcf": qualities(gfcf.scores, asked),
+        "item_knn": qualities(members.fit("item_knn", known.known).scores, asked),
     }
     figures = []
     for metric, label in (("recall", "Recall@20"), ("ndcg", "nDCG@20")):
@@ -161,8 +170,10 @@ def large_shop(folder: Path) -> list[dict[str, Any]]:
     data, model, cost = folder / "data", folder / "model", folder / "peak.json"
     if not data.exists():
         prepare(FAMILY, shop(folder), data)
+        thin(data / "validation.parquet", CHOOSING_USERS)
     if not model.exists():
         command = [sys.executable, "-m", "vitrina", "train", FAMILY, "--data", str(data), "--output", str(model)]
+        command += ["--set", "training.epochs=2"]
         subprocess.run(command, check=True)
         cost.write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20))
     training = read_json(model / "metrics.json")["training"]
@@ -178,6 +189,12 @@ def large_shop(folder: Path) -> list[dict[str, Any]]:
         *list_quality(predictor, data),
         *latency(predictor, data),
     ]
+
+
+def thin(path: Path, count: int) -> None:
+    """Keep so many rows of a table, drawn with a seed."""
+    rows = pq.read_table(path)
+    pq.write_table(rows.take(np.sort(np.random.default_rng(7).permutation(len(rows))[:count])), path)
 
 
 def _users(data: Path) -> int:
