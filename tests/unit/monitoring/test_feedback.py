@@ -128,3 +128,12 @@ def test_live_accuracy_is_sliced_and_absent_where_nothing_is_labelled() -> None:
     nothing = feedback.join(logged, feedback.read(Path("nowhere")))
     assert feedback.accuracy(nothing) is None
     assert feedback.accuracy_by(nothing) == {}
+
+
+def test_an_answer_that_showed_several_things_was_right_where_the_truth_is_among_them() -> None:
+    joined = pd.DataFrame(
+        {"label": ["Shoes", "Shoes", "refund"], "shown": [["a", "b"], ["a"], None], "true_label": ["b", "b", "refund"]}
+    )
+    found = feedback.accuracy(joined)
+    assert found is not None
+    assert (found.accuracy, found.rows) == (pytest.approx(2 / 3), 3)

@@ -52,7 +52,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     Without a network the setup has no training rows, and `fit` does all.
     """
     options = cast(Options, options)
-    histories = training_histories(data)
+    histories = training_histories(data, options.longest)
     catalogue = pq.read_table(data / PRODUCTS)
     content = content_vectors(catalogue.to_pandas(), options.content_width, options.embedder, seed)
     products = components.Products(content, catalogue)

@@ -13,7 +13,7 @@ from vitrina.artifacts import read_json
 from vitrina.errors import ArtifactError, DataError
 from vitrina.evaluation.recommendation import percentiles
 from vitrina.recommendation.events import read_events
-from vitrina.recommendation.histories import Histories, History, histories_of, of_events
+from vitrina.recommendation.histories import LONGEST, Histories, History, histories_of, of_events
 from vitrina.recommendation.shelf import PRODUCTS, Asked, Ranked, Shelf, read_products
 from vitrina.recommendation.splitting import example_histories, segment, split
 
@@ -81,12 +81,12 @@ def read_questions(path: Path, split_name: str) -> pd.DataFrame:
     return frame
 
 
-def training_histories(data: Path) -> Histories:
+def training_histories(data: Path, longest: int = LONGEST) -> Histories:
     """The training events of a prepared folder as histories in its item space."""
     import pyarrow.parquet as pq
 
     ids = pq.read_table(data / PRODUCTS, columns=["product_id"])["product_id"].to_pylist()
-    return histories_of(pq.read_table(data / "train.parquet"), ids)
+    return histories_of(pq.read_table(data / "train.parquet"), ids, longest=longest)
 
 
 def write_shop(data: Path, folder: Path, training: Histories) -> None:
