@@ -60,9 +60,10 @@ def evaluate(predictor: Predictor, examples: pd.DataFrame) -> Evaluation:
 
 def _errors(model: FashionPredictor, examples: pd.DataFrame, stars: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     squares = (stars - truth) ** 2
-    simple = {"biases": Known(model, examples).baseline(), "mean": np.full(len(truth), model.ratings.mean)}
-    simple |= {f"without_{part}": model.rate(examples, [part]) for part in PARTS}
-    simple |= {f"only_{part}": model.rate(examples, [each for each in PARTS if each != part]) for part in PARTS}
+    known = Known(model, examples)
+    simple = {"biases": known.baseline(), "mean": np.full(len(truth), model.ratings.mean)}
+    simple |= {f"without_{part}": model.told(known, [part]) for part in PARTS}
+    simple |= {f"only_{part}": model.told(known, [each for each in PARTS if each != part]) for part in PARTS}
     metrics = {"rmse": _root(squares), "mae": float(np.abs(stars - truth).mean())}
     metrics["r2"] = float(1 - squares.mean() / max(((truth - model.ratings.mean) ** 2).mean(), 1e-12))
     for name, told in simple.items():

@@ -29,6 +29,8 @@ from vitrina.recommendation.shelf import Asked, Ranked, Shelf
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vitrina.families.fashion_recommender.known import Known
+
 VECTORS = "vectors.safetensors"
 REVIEWS = "reviews.parquet"
 INTEREST = 0.5
@@ -96,14 +98,17 @@ class FashionPredictor(ShopRecommender):
         return self.rate(examples)
 
     def rate(self, examples: pd.DataFrame, without: Sequence[str] = ()) -> np.ndarray:
-        """(rows,) stars that the row's customer would give its product, 1–5.
+        """(rows,) stars that the row's customer would give its product, 1–5; see `told`."""
+        from vitrina.families.fashion_recommender.known import Known
+
+        return self.told(Known(self, examples), without)
+
+    def told(self, known: Known, without: Sequence[str] = ()) -> np.ndarray:
+        """(rows,) stars of the pairs in `known`.
 
         Args:
             without: parts taken away from both sides: `text`, `content`, `photo`.
         """
-        from vitrina.families.fashion_recommender.known import Known
-
-        known = Known(self, examples)
         users, products = known.features("user", without), known.features("product", without)
         return self.network.stars(self.network.side(users, "user"), self.network.side(products, "product"))
 
