@@ -35,6 +35,13 @@ def test_equal_scores_are_never_parted() -> None:
     assert matching.best_f1(scores, truth) == pytest.approx(2 / 3)
 
 
+def test_half_of_the_best_expected_f1_is_the_best_threshold_of_calibrated_probabilities() -> None:
+    scores, truth = sample(200_000)
+    threshold = matching.expected_threshold(scores)
+    assert matching.f1(truth, scores >= threshold) == pytest.approx(matching.best_f1(scores, truth), abs=2e-3)
+    assert threshold == pytest.approx(matching.best_f1(scores, truth) / 2, abs=0.01)
+
+
 def test_the_threshold_parts_what_can_be_parted_with_room_on_both_sides() -> None:
     scores, truth = np.array([0.05, 0.1, 0.2, 0.8, 0.9] * 8), np.array([False, False, False, True, True] * 8)
     assert matching.best_threshold(scores, truth) == pytest.approx(0.5)

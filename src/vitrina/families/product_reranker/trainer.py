@@ -128,7 +128,7 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
             "labels": ["different", "same"],
             "slopes": slopes.tolist(),
             "offset": offset,
-            "threshold": matching.best_threshold(sigmoid(judged @ slopes + offset), truth),
+            "threshold": matching.expected_threshold(sigmoid(judged @ slopes + offset)),
             "max_length": options.max_length,
             "description_words": options.description_words,
             "similarities": list(SIMILARITIES),
