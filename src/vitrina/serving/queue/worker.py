@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
 import uuid
@@ -63,7 +65,7 @@ class QueueWorker:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        self.worker = uuid.uuid4().hex
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.answered = 0
         self.failed = 0
         self._redis = connect(redis.Redis, Retry(NoBackoff(), 0), url, max(2.0, 2 * BLOCK))
