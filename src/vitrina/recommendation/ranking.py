@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vitrina.evaluation import ranking
-
 NO_PRODUCT = -1
+BLOCK = 128
 
 
 def top(
@@ -26,27 +25,16 @@ def top(
     Returns:
         int64; `NO_PRODUCT` (-1) fills the end of a row that has fewer products to show.
     """
-    rows, products = scores.shape
-    places = None
-    if allowed is not None and allowed.ndim == 1 and not allowed.all():
-        places = np.flatnonzero(allowed)
-    if min(k, products) <= 0 or (places is not None and not len(places)):
-        return np.full((rows, min(k, products)), NO_PRODUCT, dtype=np.int64)
     hidden = np.array(scores)  # a copy: the caller's scores stay as they are
-    if allowed is not None and allowed.ndim == 2:
-        hidden[~allowed] = -np.inf
-    for row, items in enumerate(excluded or ()):
-        hidden[row, items] = -np.inf
-    considered = hidden if places is None else hidden[:, places]
-    best = ranking.top(considered, k)
-    shown = ~np.isneginf(np.take_along_axis(considered, best, axis=1))
-    best = best if places is None else places[best]
-    found = np.full((rows, min(k, products)), NO_PRODUCT, dtype=np.int64)
-    found[:, : best.shape[1]] = np.where(shown, best, NO_PRODUCT)
+    if allowed is not None:
+        hidden[np.broadcast_to(~allowed, hidden.shape)] = -np.inf
+    found = np.full((len(hidden), max(min(k, hidden.shape[1]), 0)), NO_PRODUCT, dtype=np.int64)
+    for row, own in enumerate(hidden):
+        if excluded is not None:
+            own[excluded[row]] = -np.inf
+        places = best(own, k)
+        found[row, : len(places)] = places
     return found
-
-
-BLOCK = 128
 
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
