@@ -220,7 +220,7 @@ def shop_quality(predictor: serving.GraphPredictor, data: Path) -> list[dict[str
     each |= {name: members.fit(name, training).scores for name in ("popularity", "item_knn", "gfcf", "recent_knn")}
     means = {name: float(qualities(one, questions, 10)["ndcg"].mean()) for name, one in each.items()}
     ours = qualities(scorer(scores), questions, 10)["ndcg"]
-    return [figure("shop: nDCG@10 of what comes next", float(ours.mean()), "", "higher", **means)]
+    return [figure("shop: nDCG@10 of what comes next", float(ours.mean()), "", "higher", None, None, **means)]
 
 
 def list_quality(predictor: serving.GraphPredictor, data: Path) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ class GraphPredictor(ShopRecommender):
 def _hidden(asked: Asked) -> np.ndarray:
     """What is not shown: who browses wants to see something new; what was only looked at may still be bought."""
     wish = _wish(asked)
-    if wish is PLAIN or wish.intent == "buy" or not wish.filters.exclude_bought:
+    if wish.intent == "buy" or not wish.filters.exclude_bought:
         return asked.excluded
     return np.union1d(asked.excluded, asked.history.items).astype(np.int64)
 
