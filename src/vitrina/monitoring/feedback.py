@@ -106,7 +106,8 @@ def join(predictions: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
 def accuracy(joined: pd.DataFrame) -> Accuracy | None:
     """Live accuracy of labelled predictions; None where nothing is labelled.
 
-    An answer that showed several things (`shown`, a list) was right where the truth is among them. It speaks for all traffic only if the labelled rows are a fair sample; those chosen by `vitrina label` are not.
+    An answer that showed several things (`shown`, a list) was right where the truth is among them. It speaks for all
+    traffic only if the labelled rows are a fair sample; those chosen by `vitrina label` are not.
     """
     from scipy.stats import binomtest
 

@@ -17,7 +17,7 @@ class Options(BaseModel):
     encoder: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2", description="Hub id or folder of a pretrained encoder."
     )
-    start: Path | None = Field(None, description="Folder of a re-ranker of the same shape to go on from; none: start anew.")
+    start: Path | None = Field(None, description="Folder of a re-ranker of this shape to go on from.")
     encoder_layers: int = Field(0, ge=0, description="Keep only the lowest layers of the encoder; 0: all.")
     frozen_layers: int = Field(0, ge=0, description="Lowest layers (and word embeddings, from 1) that do not learn.")
     max_length: int = Field(96, ge=16, le=512, description="Tokens kept of a pair; the longer side is cut first.")
