@@ -187,6 +187,33 @@ def test_without_a_worker_the_time_runs_out_as_503(
         server.kill()
 
 
+def test_the_workers_service_tells_health_and_counts_what_it_answered(
+    home: Path, started: Callable[[], Get], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bentos.worker.service import build
+
+    server = RedisServer(home)
+    server.start()
+    monkeypatch.setenv("VITRINA_REDIS_URL", server.url)
+    worker = build()
+    try:
+        worker.start()
+        answer = started()(customer_id="u", top=2)
+        assert answer.status_code == 200, answer.text
+        app = HttpService(nothing_behind, build=lambda: worker)
+
+        async def main() -> list[httpx.Response]:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker") as client:
+                return [await client.get(path) for path in ("/readyz", "/metrics")]
+
+        ready, metrics = asyncio.run(main())
+        assert (ready.status_code, ready.json()["model"]) == (200, "fashion_recommender")
+        assert 'vitrina_queue_requests_total{outcome="answered"} 1.0' in metrics.text
+    finally:
+        worker.close()
+        server.kill()
+
+
 def test_through_bentoml_redis_and_workers_of_which_one_is_killed_and_redis_restarts(
     home: Path, fashion_folder: Path
 ) -> None:
@@ -196,7 +223,7 @@ def test_through_bentoml_redis_and_workers_of_which_one_is_killed_and_redis_rest
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {"BENTOML_HOME": str(home / "bentoml"), "BENTOML_DO_NOT_TRACK": "True", "VITRINA_REDIS_URL": server.url}
-    env = {**os.environ, **own, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, **own, "OMP_NUM_THREADS": "1", "PYTHONPROFILEIMPORTTIME": "1"}
     serve = [sys.executable, "-m", "bentoml", "serve", str(BENTO), "--host", "127.0.0.1", "--port", str(port)]
     work = [
         sys.executable,
@@ -241,6 +268,9 @@ def test_through_bentoml_redis_and_workers_of_which_one_is_killed_and_redis_rest
             process.wait(30)
         output.close()
         server.kill()
+    imported = {line.rpartition("|")[2].strip() for line in (home / "output.log").read_text().splitlines()}
+    assert "onnxruntime" in imported  # the log does list imports
+    assert not {"torch", "transformers", "mlflow", "pandas", "sklearn"} & imported
 
 
 def _copied(folder: Path, home: Path) -> Path:
