@@ -51,6 +51,13 @@ class Questions:
         """What a row does not show: the products of its history."""
         return [np.unique(history.items) for history in self.histories]
 
+    def sample(self, count: int) -> Questions:
+        """`count` of the rows, chosen by the seed; all where there are no more."""
+        if len(self.targets) <= count:
+            return self
+        chosen = np.sort(np.random.default_rng(SEED).choice(len(self.targets), count, replace=False))
+        return Questions(*([each[row] for row in chosen] for each in (self.histories, self.targets, self.segments)))
+
 
 @dataclass(frozen=True)
 class RecommendationSet:

@@ -30,6 +30,9 @@ from vitrina.recommendation.ranking import top
 from vitrina.settings import disable_telemetry, load_settings
 
 BLOCK = 256
+USERS = 10_000
+"""Users of a test part that are asked, at most, chosen by a seed: each is ranked over all products, by all members."""
+
 MIX = "mix"
 
 
@@ -95,9 +98,12 @@ PLANS = {
             "item_knn": ("item_knn", {"asymmetry": 0.7, "user_power": 0.5, "neighbours": 1000}),
             "ease": ("ease", {"regularisation": 150.0, "neighbours": 1000}),
             "gfcf": ("gfcf", {"factors": 128}),
-            "user_knn": ("user_knn", {"neighbours": 600, "candidate_power": 0.3}),
+            "item_knn_plays": ("item_knn", {"asymmetry": 0.7, "user_power": 0.5, "neighbours": 1000, "strength": 1.0}),
+            "ease_plays": ("ease", {"regularisation": 150.0, "neighbours": 1000, "strength": 1.0}),
+            "gfcf_plays": ("gfcf", {"factors": 128, "strength": 1.0}),
+            "user_knn_plays": ("user_knn", {"neighbours": 600, "candidate_power": 0.3, "strength": 1.0}),
         },
-        mixed=("item_knn", "ease", "gfcf", "user_knn"),
+        mixed=("item_knn_plays", "ease_plays", "gfcf_plays", "user_knn_plays"),
         k=20,
         metrics={"recall": None, "ndcg": None},
         rivals={"popularity": 1.0, "item_knn": 1.0, "ease": 1.0, "gfcf": 1.0},
@@ -165,7 +171,7 @@ def figures(data: RecommendationSet, plan: Plan, folder: Path) -> list[dict[str,
     chosen = weights(data, plan, folder / "validation")
     print(f"{data.name}: {chosen}", flush=True)
     whole = {label: fitted(data, data.known, label, plan, folder / "test") for label in plan.members}
-    rows = measured({label: each.member for label, each in whole.items()}, chosen, data.test, plan.k)
+    rows = measured({label: each.member for label, each in whole.items()}, chosen, data.test.sample(USERS), plan.k)
     found = []
     for metric, target in plan.metrics.items():
         values = {label: float(each[metric].mean()) for label, each in rows.items()}
@@ -202,7 +208,9 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for name in arguments.sets:
         work = arguments.models / name
-        found += figures(recommendation_set(name, source, work), PLANS[name], work)
+        measured_here = figures(recommendation_set(name, source, work), PLANS[name], work)
+        print({each["name"]: round(each["value"], 4) for each in measured_here}, flush=True)
+        found += measured_here
     report("recommendation", found, time.perf_counter() - started)
 
 
