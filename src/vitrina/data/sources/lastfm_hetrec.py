@@ -35,6 +35,6 @@ def read(folder: Path) -> RawRows:
         (user, sequences.product_id(NAME, item), "view", None, moment + SECONDS[place])
         for name, moment in parts
         for user, item, plays in sequences.lines(folder / name)
-        for place in range(views(int(plays)))
+        for place in range(views(int(float(plays))))
     ]
     return sequences.numbered(pd.DataFrame(rows, columns=sequences.COLUMNS))
