@@ -47,6 +47,11 @@ class Running:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def processor_seconds(self) -> float:
+        """Seconds of processor time that all its processes have taken so far."""
+        tree = [self.process, *self.process.children(recursive=True)]
+        return sum(each.cpu_times().user + each.cpu_times().system for each in tree)
+
     def memory(self) -> float:
         """MB resident in all its processes; what they share is counted once each (PSS)."""
         tree = [self.process, *self.process.children(recursive=True)]

@@ -4,7 +4,8 @@ Three services, loaded by wrk with 16 connections, a known user a request, live 
 after round; figures are medians over the rounds, intervals their range. `linear` is what the preset of that name made
 of the shop; `everything` mixes all closed-form members at once; `base` adds the network and its second look (untrained,
 of the base preset's shape: speed depends on the shape only). While `base` is loaded, 20 events a second are posted too.
-Prediction log and metrics are on, and so is the catalogue that is followed.
+Prediction log and metrics are on, and so is the catalogue that is followed. `*_processor` is the processor time that a
+request takes, all of the service's processes together: unlike the others it hardly depends on what else is running.
 
 python benchmarks/serve_recommender.py [--models linear everything base] [--rounds 3] [--seconds 8]
 """
@@ -100,6 +101,7 @@ class Bench:
         users = random.Random(7).sample(range(1, SIZE.users + 1), ASKED)
         self._users = [f"u{number:06d}" for number in users]
         self.loads: dict[str, list[Load]] = {}
+        self.processor: dict[str, list[float]] = {}
         self.memory: dict[str, float] = {}
 
     def round(self, name: str, folder: Path, number: int) -> None:
@@ -111,8 +113,11 @@ class Bench:
                 bodies = [{"user_id": user} for user in self._users[number * 1009 % ASKED :] + self._users[:1009]]
                 script = posts(work, "/ai/recommend", bodies)
                 load(running.port, script, 1, CONNECTIONS)
+                before = running.processor_seconds()
                 with buying(running.url, self._users) if name == "base" else contextlib.nullcontext():
                     found = load(running.port, script, self._seconds, CONNECTIONS)
+                used = 1000 * (running.processor_seconds() - before) / max(found.rate * self._seconds, 1)
+                self.processor.setdefault(name, []).append(used)
                 self.loads.setdefault(name, []).append(found)
                 self.memory[name] = running.memory()
                 print(name, found, round(self.memory[name]), "MB", file=sys.stderr)
@@ -130,6 +135,7 @@ class Bench:
             figure(f"{name}_p99", *_middle(values["p99"], "ms", "lower", 50)),
             figure(f"{name}_median", *_middle(values["median"], "ms", "lower", None)),
             figure(f"{name}_requests", *_middle(values["rate"], "1/s", "higher", 500)),
+            figure(f"{name}_processor", *_middle(self.processor[name], "ms a request", "lower", None)),
             figure(f"{name}_memory", self.memory[name], "MB", "lower"),
         ]
 

@@ -121,10 +121,8 @@ class Mixer:
             variance = np.einsum("ij,jk,ik->i", dense, block.covariance, dense)
             largest = variance + mean**2
         if one.sparse is not None:
-            count = self.products
-            totals = np.asarray(one.sparse.sum(1), dtype=np.float64).ravel() / count
-            squares = np.asarray(one.sparse.multiply(one.sparse).sum(1), dtype=np.float64).ravel() / count
-            both = self._product(name, one) / count - mean * totals if one.dense is not None else 0.0
+            totals, squares = _moments(one.sparse, self.products)
+            both = self._product(name, one) / self.products - mean * totals if one.dense is not None else 0.0
             variance = variance + squares - totals**2 + 2 * both
             mean, largest = mean + totals, largest + squares
         good = variance > 1e-9 * largest
@@ -173,6 +171,13 @@ class Mixed:
                 found[row] += scratch[where]
                 scratch[one.sparse.indices[part]] = 0
         return ((found - np.reshape(mean, (-1, 1))) / deviation[:, None]).astype(np.float32)
+
+
+def _moments(scores: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) mean and mean square of sparse rows over `count` products."""
+    parts = np.split(scores.data, scores.indptr[1:-1])
+    totals = np.array([part.sum(dtype=np.float64) for part in parts]) / count
+    return totals, np.array([float(part @ part) for part in parts]) / count
 
 
 def _scatter(table: np.ndarray, scores: sparse.csr_matrix, factors: np.ndarray) -> None:
