@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "layout", "events", "products"),
     [
-        ("lastfm_hetrec", "lastfm_hetrec", 0, 4_489),
+        ("lastfm_hetrec", "lastfm_hetrec", 442_039, 4_489),
         ("amazon_beauty_seq", "amazon_sequences", 198_502, 12_101),
         ("amazon_toys_seq", "amazon_sequences", 148_185, 11_924),
     ],
