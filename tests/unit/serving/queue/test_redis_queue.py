@@ -224,6 +224,42 @@ def test_a_redis_that_forgets_while_connections_stand_loses_no_accepted_request(
     assert run_asking(server.url, ask)["number"] == 5
 
 
+def test_a_redis_that_hangs_for_a_while_loses_no_accepted_request(server: RedisServer, start: Start, tmp_path: Path):
+    start()
+
+    async def ask(queue: RedisQueue) -> list[Any]:
+        asked = [asyncio.create_task(queue.ask({"number": n, "sleep": 0.1}, 40)) for n in range(8)]
+        await until(lambda: len(calls_of(tmp_path)) >= 2)
+        server.hang()
+        await asyncio.sleep(3)
+        server.wake()
+        return await asyncio.gather(*asked)
+
+    assert [answer["number"] for answer in run_asking(server.url, ask)] == list(range(8))
+
+
+def test_a_worker_that_stalls_is_taken_over_from_and_its_late_answer_does_not_count(
+    server: RedisServer, start: Start, tmp_path: Path
+):
+    first = start()
+    client = redis.Redis.from_url(server.url)
+
+    async def ask(queue: RedisQueue) -> Any:
+        asked = asyncio.create_task(queue.ask({"number": 1, "sleep": 0.3}, 30))
+        await until(lambda: len(calls_of(tmp_path)) == 1)
+        first.send_signal(signal.SIGSTOP)
+        second = start()
+        answer = await asked
+        first.send_signal(signal.SIGCONT)
+        await asyncio.sleep(1)
+        return answer["pid"] == second.pid, (await queue.ask({"number": 2}, 20))["number"]
+
+    assert run_asking(server.url, ask) == (True, 2)
+    assert sorted(calls_of(tmp_path)) == ["1", "1", "2"]
+    assert client.xlen(KEYS.requests) == 0
+    assert [client.llen(name) for name in client.scan_iter("*inbox*")] == []
+
+
 def test_a_request_that_lies_twice_on_the_stream_is_answered_once(server: RedisServer, start: Start):
     async def ask(queue: RedisQueue) -> Any:
         asked = asyncio.create_task(queue.ask({"number": 5}, 30))
