@@ -68,13 +68,18 @@ def amazon_fashion(source: Path, folder: Path) -> Path:
             "timestamp": pd.to_datetime(rows["unixReviewTime"], unit="s", utc=True),
         }
     )
-    write_table(reviews.reindex(columns=TABLES["reviews"].names), TABLES["reviews"], folder / "reviews.parquet")
+    write_table(_whole(reviews, "reviews"), TABLES["reviews"], folder / "reviews.parquet")
     return folder
 
 
 def _write(folder: Path, catalogue: pd.DataFrame, photos: pd.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    table = catalogue.reindex(columns=TABLES["catalogue"].names)
-    write_table(table, TABLES["catalogue"], folder / "catalogue.parquet")
+    write_table(_whole(catalogue, "catalogue"), TABLES["catalogue"], folder / "catalogue.parquet")
     full = photos.assign(image_id=photos["product_id"], width=96, height=96)
     write_table(full[TABLES["images"].names], TABLES["images"], folder / "images.parquet")
+
+
+def _whole(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """With all columns of a table; those that are not there hold nothing."""
+    names = TABLES[table].names
+    return frame.assign(**{name: None for name in names if name not in frame})[names]

@@ -13,11 +13,11 @@ SECOND = 0.5
 
 
 def untrained_recommender(
-    folder: Path, data: Path, *, neural: bool, sources: tuple[str, ...] = LINEAR, **settings: Any
+    folder: Path, data: Path, *, neural: bool, second: bool, sources: tuple[str, ...] = LINEAR, **settings: Any
 ) -> Path:
     """Write a model folder that mixes all `sources`, each with the same weight; `settings` as in a preset's `model:`.
 
-    With `neural` the network takes part, and scores the best candidates again: speed depends on the shape only.
+    With `neural` the network takes part, with `second` it also scores the best candidates again.
     """
     import numpy as np
     import pyarrow.parquet as pq
@@ -41,7 +41,7 @@ def untrained_recommender(
     products = components.Products(content_vectors(catalogue.to_pandas(), options.content_width), catalogue)
     fitted, _ = components.fit(sources, histories, products, options.member_options)
     weights = dict.fromkeys(sources, 1.0) | ({components.NEURAL: 1.0} if neural else {})
-    mix = Mix(weights, SECOND if neural else 0.0, options.candidates, sources)
+    mix = Mix(weights, SECOND if second else 0.0, options.candidates, sources)
     with staged_folder(folder) as staging:
         for name, member in fitted.items():
             member.save(staging / components.FOLDER / name)

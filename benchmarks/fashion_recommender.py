@@ -58,7 +58,7 @@ WORDS: dict[str, Any] = {
     "training.eval_every": 50,
     "training.checkpoint_every": 50,
 }
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 
 
 def model_of(root: Path, name: str, shop: Path, settings: dict[str, Any]) -> tuple[Path, Path]:
@@ -76,7 +76,7 @@ def regression(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray) -> 
     held = np.random.default_rng(7).random(len(train_y)) < 0.1
 
     def fitted(strength: float, kept: np.ndarray) -> Any:
-        linear = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200))
+        linear = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
         return linear.fit(train_x[kept], train_y[kept])
 
     scores = [(fitted(c, ~held).predict(train_x[held]) == train_y[held]).mean() for c in STRENGTHS]

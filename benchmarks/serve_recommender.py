@@ -1,13 +1,14 @@
 """Speed of the hybrid recommender's service: a sample store of 100,000 products, 20,000 users, 300,000 interactions.
 
-Three services, loaded by wrk with 16 connections, a known user a request, live histories on, one after the other, round
-after round; figures are medians over the rounds, intervals their range. `linear` is what the preset of that name made
-of the shop; `everything` mixes all closed-form members at once; `base` adds the network and its second look (untrained,
-of the base preset's shape: speed depends on the shape only). While `base` is loaded, 20 events a second are posted too.
+Services, one after the other, loaded by wrk with 16 connections, a known user a request, live histories on, round after
+round; figures are medians over the rounds, intervals their range. `linear` is what the preset of that name made of the
+shop; `everything` mixes all closed-form members at once, `network` adds the network, `base` also its second look (both
+untrained, of the base preset's shape: speed depends on the shape only). While `base` is loaded, 20 events a second are
+posted too.
 Prediction log and metrics are on, and so is the catalogue that is followed. `*_processor` is the processor time that a
 request takes, all of the service's processes together: unlike the others it hardly depends on what else is running.
 
-python benchmarks/serve_recommender.py [--models linear everything base] [--rounds 3] [--seconds 8]
+python benchmarks/serve_recommender.py [--models linear everything network base] [--rounds 3] [--seconds 8]
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ from vitrina.settings import disable_telemetry, load_settings
 BENTO = ROOT / "bentos" / "hybrid_recommender"
 SIZE = Size(products=100_000, users=20_000, interactions=300_000)
 TABLES = ("catalogue", "interactions")
-MODELS = ("linear", "everything", "base")
+MODELS = ("linear", "everything", "network", "base")
 CONNECTIONS = 16
 ASKED = 5000
 """Different users that are asked for."""
 
 EVENTS_EACH_SECOND = 20
-OPTIONS = {"ease": {"head": 4000}, "gfcf": {"factors": 64, "neighbours": 200}}
+OPTIONS = {"ease": {"head": 4000}, "gfcf": {"factors": 48, "neighbours": 200}}
 
 
 def main() -> None:
@@ -88,7 +89,8 @@ def model(name: str, data: Path, home: Path) -> Path:
         if name == "linear":
             train("hybrid_recommender", data, folder, preset="linear", overrides={"model.member_options": OPTIONS})
         else:
-            untrained_recommender(folder, data, neural=name == "base", member_options=OPTIONS)
+            shape = {"neural": name != "everything", "second": name == "base"}
+            untrained_recommender(folder, data, **shape, member_options=OPTIONS)
     return folder
 
 
