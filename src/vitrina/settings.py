@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     predictions: Path | None = Field(None, description="Folder of a service's prediction log; default: under home.")
     index: str | None = Field(None, description="What a search service searches: an index folder or database.")
     catalogue: Path | None = Field(None, description="What the shop sells now, for recommenders: a canonical Parquet.")
-    redis_url: str | None = Field(None, description="A cache that services share: redis://host:6379/0.")
+    redis_url: str | None = Field(None, description="Cache that services share, and queue: redis://host:6379/0.")
     cache_mb: int = Field(64, ge=0, description="Memory of each worker's cache of embeddings; 0: none.")
     threads: int = Field(0, ge=0, description="Threads for torch and ONNX Runtime; 0: chosen by what is running.")
 
