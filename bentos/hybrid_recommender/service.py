@@ -28,7 +28,7 @@ PACKED = Path(__file__).parent / "model.json"
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 MAX_BODY = 1024 * 1024
 TOGETHER = 16
-"""Requests of a batch: the products are read from memory once for all of them."""
+"""Requests of a batch: the products are read from memory once for all of them. More cores are used by more workers."""
 
 image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
 if REQUIREMENTS.is_file():

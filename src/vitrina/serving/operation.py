@@ -29,8 +29,9 @@ class Operation:
         limit: bytes a body may have.
         size: how many ordinary requests one counts for in a batch; default: one.
         warm: predictor → anything; timed in place of predicting `example` where a cache would answer the second time.
-        together: how many requests run in a batch, where many cost little more than one; default: as many as take
-            about 20 ms one by one.
+        together: how many requests run in a batch, one batch at a time, where many cost little more than one: what they
+            read in memory is read once (recommendations of 100,000 products: 1.9 ms of processor time a request in
+            batches of 16, 2.8 in batches of 8, 6.9 alone); default: as many as take about 20 ms one by one.
         blocking: `predict` waits for something else than the model (a cache server, an index): never on the event loop.
     """
 

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from vitrina.contracts.http import FeedbackReceipt, FeedbackRecord, FeedbackRequest, Refusal
-from vitrina.serving.batching import Batcher, QueueFull, plan
+from vitrina.serving.batching import Batcher, Plan, QueueFull, plan
 from vitrina.serving.operation import Call, Endpoint, Operation
 from vitrina.serving.prediction_log import PredictionLog
 from vitrina.serving.runtime import Loaded, Runtime
@@ -171,7 +170,8 @@ class ModelService:
             return self._run(operation, requests)
 
         how = plan(seconds, self._cores, operation.blocking)
-        how = replace(how, limit=operation.together or how.limit)
+        if operation.together:
+            how = Plan(operation.together, threads=1)
         return Batcher(run, how, self._queue, self._pool, operation.size)
 
 

@@ -31,7 +31,7 @@ class Options(BaseModel):
     embedder: str | None = Field(
         None, description="Folder of a product embedder, whose vectors say what a product is; null: its hashed words."
     )
-    content_width: int = Field(48, ge=8, description="Numbers kept of what a product is.")
+    content_width: int = Field(32, ge=8, description="Numbers kept of what a product is.")
     width: int = Field(64, ge=4, description="Numbers in the vector of a user and of a product.")
     history: int = Field(30, ge=1, le=500, description="Last events that the network reads.")
     hidden: int = Field(64, ge=4, description="Width of the network that scores the best candidates again.")
@@ -71,7 +71,7 @@ class HybridRecommenderConfig(PreTrainedConfig):
         self,
         products: int = 0,
         users: int = 0,
-        content_width: int = 48,
+        content_width: int = 32,
         features: int = 1,
         width: int = 64,
         history: int = 30,
