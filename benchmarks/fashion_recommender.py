@@ -178,14 +178,14 @@ def main() -> None:
     began = time.perf_counter()
     root = arguments.models or settings.home.resolve() / "benchmarks" / FAMILY
     root.mkdir(parents=True, exist_ok=True)
-    if not (root / "photographed").exists():
+    if not (root / "photographed" / "reviews.parquet").exists():  # written last
         photographed(settings.data, root / "photographed")
     data, model = model_of(root, "photographed", root / "photographed", SETTINGS)
     figures = clothing_figures(settings.data, model)
     held_out = read_json(model / "labels.json")["photo_category_accuracy"]
     figures.append(figure("all photos, one in ten held out: category accuracy", held_out, "share", "higher"))
     figures += rating_figures("sample store", data, model, pictures=True)
-    if not (root / "amazon").exists():
+    if not (root / "amazon" / "reviews.parquet").exists():
         amazon_fashion(settings.data, root / "amazon")
     data, model = model_of(root, "amazon", root / "amazon", WORDS)
     figures += rating_figures("amazon_fashion_5core without repeats", data, model, pictures=False)
