@@ -23,8 +23,8 @@ from vitrina.artifacts import read_json
 from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.data.splits import assign_splits
 from vitrina.errors import UsageError
+from vitrina.families.layers.product_heads.targets import stated_attributes
 from vitrina.families.product_classifier import metrics, serving
-from vitrina.families.product_classifier.targets import stated_attributes
 from vitrina.jobs import ingest, prepare, train
 from vitrina.settings import disable_telemetry, load_settings
 
@@ -173,7 +173,7 @@ def macro_f1s(truth: np.ndarray, said: np.ndarray, draws: np.ndarray | None) -> 
 
 def review_figures(source: Path, work: Path) -> list[dict[str, Any]]:
     """Recommended (AUC) and stars (RMSE) from the words of a review."""
-    from vitrina.families.product_classifier.scores import rmse
+    from vitrina.families.layers.product_heads.scores import rmse
 
     data = prepared(source, "womens_clothing_reviews", "reviews", work, "reviews")
     model = model_of(data, work / "reviews", "reviews")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from vitrina.errors import DataError, UsageError
-from vitrina.families.product_classifier import targets
+from vitrina.families.layers.product_heads import targets
 from vitrina.families.product_classifier.configuration import Options
 
 if TYPE_CHECKING:

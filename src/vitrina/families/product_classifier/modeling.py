@@ -13,10 +13,10 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from vitrina.families.layers.lexical import LexicalBag
+from vitrina.families.layers.product_heads.heads import Head, lay_out
+from vitrina.families.layers.product_heads.losses import weighted
 from vitrina.families.layers.text_encoder import TextEncoder
 from vitrina.families.product_classifier.configuration import ProductClassifierConfig
-from vitrina.families.product_classifier.heads import Head, lay_out
-from vitrina.families.product_classifier.losses import weighted
 from vitrina.training.spec import ExportInputs
 
 

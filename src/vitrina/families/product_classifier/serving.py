@@ -20,16 +20,15 @@ from vitrina.contracts.product_classification import (
 from vitrina.contracts.products import Product
 from vitrina.errors import ArtifactError
 from vitrina.families.layers.onnx_text import OnnxText, load_session, load_tokenizer
-from vitrina.families.layers.products import DESCRIPTION_CHARACTERS, product_text, products_of
-from vitrina.families.product_classifier import listing
-from vitrina.families.product_classifier.answers import (
+from vitrina.families.layers.product_heads import listing
+from vitrina.families.layers.product_heads.answers import (
     HeadAnswer,
     ProductPrediction,
     attributes_of,
     category_of,
     sentiment_of,
 )
-from vitrina.families.product_classifier.heads import (
+from vitrina.families.layers.product_heads.heads import (
     CATEGORY,
     QUALITY,
     RATING,
@@ -40,7 +39,8 @@ from vitrina.families.product_classifier.heads import (
     sigmoid,
     stars,
 )
-from vitrina.families.product_classifier.targets import texts_of
+from vitrina.families.layers.product_heads.targets import texts_of
+from vitrina.families.layers.products import DESCRIPTION_CHARACTERS, product_text, products_of
 from vitrina.text.language import detect_language
 from vitrina.text.ngrams import NgramHasher
 

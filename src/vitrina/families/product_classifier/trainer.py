@@ -14,11 +14,11 @@ from transformers import Trainer
 
 from vitrina.artifacts import write_json
 from vitrina.errors import UsageError
+from vitrina.families.layers.product_heads import calibrate, lexical_fit, scores, targets
+from vitrina.families.layers.product_heads.heads import Head, describe
 from vitrina.families.layers.text_encoder import encoder_config
-from vitrina.families.product_classifier import calibrate, lexical_fit, scores, targets
 from vitrina.families.product_classifier.configuration import Options, ProductClassifierConfig
 from vitrina.families.product_classifier.data import TokenizedRows, collate
-from vitrina.families.product_classifier.heads import Head, describe
 from vitrina.families.product_classifier.modeling import ProductClassifier
 from vitrina.text.encoders import load_tokenizer
 from vitrina.text.ngrams import NgramHasher

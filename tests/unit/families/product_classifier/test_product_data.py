@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from vitrina.errors import DataError, UsageError
-from vitrina.families.product_classifier import data, targets
+from vitrina.families.layers.product_heads import targets
+from vitrina.families.layers.product_heads.heads import lay_out
+from vitrina.families.product_classifier import data
 from vitrina.families.product_classifier.configuration import Options
-from vitrina.families.product_classifier.heads import lay_out
 from vitrina.jobs import prepare
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from vitrina.artifacts import verify_manifest
 from vitrina.errors import UsageError
+from vitrina.families.layers.product_heads.heads import lay_out
 from vitrina.families.product_classifier import data, metrics, serving, trainer
 from vitrina.families.product_classifier.configuration import Options
-from vitrina.families.product_classifier.heads import lay_out
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vitrina.families.product_classifier.heads import RATING, RECOMMENDED, Head, stars
+from vitrina.families.layers.product_heads.heads import RATING, RECOMMENDED, Head, stars
 
 
 def right(head: Head, logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

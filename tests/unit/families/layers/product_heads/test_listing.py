@@ -1,7 +1,7 @@
 import pytest
 
 from vitrina.contracts.products import Product
-from vitrina.families.product_classifier import listing
+from vitrina.families.layers.product_heads import listing
 
 GOOD = Product(
     title="Blue cotton shirt for men",

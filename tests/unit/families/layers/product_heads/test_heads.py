@@ -1,6 +1,6 @@
 import numpy as np
 
-from vitrina.families.product_classifier.heads import Levels, describe, lay_out, sigmoid, stars
+from vitrina.families.layers.product_heads.heads import Levels, describe, lay_out, sigmoid, stars
 
 DESCRIBED = [
     {"name": "category", "kind": "one", "labels": ["a > x", "a > y", "b"]},

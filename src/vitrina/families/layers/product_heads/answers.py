@@ -10,7 +10,7 @@ import numpy as np
 
 from vitrina.contracts.product_classification import Attribute, AttributeValue, Level, Sentiment, Suggestion
 from vitrina.families.layers.onnx_text import softmax
-from vitrina.families.product_classifier.heads import RATING, RECOMMENDED, Head, Levels, sigmoid, stars
+from vitrina.families.layers.product_heads.heads import RATING, RECOMMENDED, Head, Levels, sigmoid, stars
 
 
 class ProductPrediction(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vitrina.families.product_classifier.heads import Head
+from vitrina.families.layers.product_heads.heads import Head
 
 
 def head_loss(logits: Tensor, targets: Tensor, head: Head, smoothing: float = 0.0) -> Tensor | None:

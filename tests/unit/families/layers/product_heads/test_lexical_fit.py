@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from vitrina.families.product_classifier import lexical_fit
-from vitrina.families.product_classifier.calibrate import mixture
+from vitrina.families.layers.product_heads import lexical_fit
+from vitrina.families.layers.product_heads.calibrate import mixture
+from vitrina.families.layers.product_heads.heads import describe, lay_out
 from vitrina.families.product_classifier.configuration import ProductClassifierConfig
-from vitrina.families.product_classifier.heads import describe, lay_out
 from vitrina.families.product_classifier.modeling import ProductClassifier
 from vitrina.text.ngrams import NgramHasher, padded
 

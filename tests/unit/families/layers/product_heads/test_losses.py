@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vitrina.families.product_classifier.heads import lay_out
-from vitrina.families.product_classifier.losses import head_loss, weighted
+from vitrina.families.layers.product_heads.heads import lay_out
+from vitrina.families.layers.product_heads.losses import head_loss, weighted
 
 NAN = math.nan
 ONE, MANY, RATING, QUALITY = lay_out(

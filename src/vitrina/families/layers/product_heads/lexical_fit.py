@@ -7,17 +7,17 @@ here it is part of the model, as the rows of an embedding table, so that it is e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
-from vitrina.families.product_classifier.heads import Head
+from vitrina.families.layers.product_heads.heads import Head
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from vitrina.families.product_classifier.modeling import ProductClassifier
+    from vitrina.families.layers.lexical import LexicalBag
 
 SCALE = 7.0
 """Of the rarity weights: rows end with a norm of about one, which `strength` is meant for."""
@@ -30,7 +30,15 @@ SHARE_LIMIT = 0.02
 """Shares are kept this far from 0 and 1 before they become log odds."""
 
 
-def fit(model: ProductClassifier, rows: Sequence[Sequence[int]], labels: np.ndarray, strength: float) -> None:
+class WithBag(Protocol):
+    """A model whose heads read an n-gram bag too: logits of all heads = `lexical_head(lexical(ngram_ids))`."""
+
+    heads: list[Head]
+    lexical: LexicalBag | None
+    lexical_head: torch.nn.Linear
+
+
+def fit(model: WithBag, rows: Sequence[Sequence[int]], labels: np.ndarray, strength: float) -> None:
     """Fill the model's bag and its linear map, in place.
 
     Args:

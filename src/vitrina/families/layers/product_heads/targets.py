@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from vitrina.contracts.catalogue import PATH_SEPARATOR
-from vitrina.families.layers.products import product_text, products_of
-from vitrina.families.product_classifier.heads import (
+from vitrina.families.layers.product_heads.heads import (
     ATTRIBUTE,
     CATEGORY,
     QUALITY,
@@ -19,17 +18,26 @@ from vitrina.families.product_classifier.heads import (
     Head,
     lay_out,
 )
+from vitrina.families.layers.products import product_text, products_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from vitrina.families.product_classifier.configuration import Options
 
 PRIOR_REVIEWS = 5.0
 """Reviews that the shop's mean rating counts for when a product's own are averaged."""
 
 MANY_SHARE = 0.05
 """An attribute has several values a product when at least this share of its values holds the separator."""
+
+
+class HeadOptions(Protocol):
+    """What a preset says of the heads; a family's Options has these."""
+
+    attributes: list[str] | None
+    multi_label: list[str] | None
+    value_separator: str
+    minimum_coverage: float
+    maximum_values: int
 
 
 def product_rows(catalogue: pd.DataFrame, reviews: pd.DataFrame | None) -> pd.DataFrame:
@@ -98,7 +106,7 @@ def stated_attributes(frame: pd.DataFrame) -> list[dict[str, str]]:
     return [product.attributes for product in products_of(frame)]
 
 
-def choose_heads(train: pd.DataFrame, options: Options) -> list[Head]:
+def choose_heads(train: pd.DataFrame, options: HeadOptions) -> list[Head]:
     """The heads that the training rows can teach: those with two or more values.
 
     Attributes: those of `options.attributes`, else every one that enough products state with not too many values.
@@ -114,7 +122,7 @@ def choose_heads(train: pd.DataFrame, options: Options) -> list[Head]:
     return lay_out(described)
 
 
-def _attribute_heads(stated: Sequence[dict[str, str]], options: Options) -> Iterable[dict[str, Any]]:
+def _attribute_heads(stated: Sequence[dict[str, str]], options: HeadOptions) -> Iterable[dict[str, Any]]:
     products = max(1, sum(bool(one) for one in stated))
     names = options.attributes or sorted({name for one in stated for name in one})
     for name in names:
@@ -128,7 +136,7 @@ def _attribute_heads(stated: Sequence[dict[str, str]], options: Options) -> Iter
             yield {"name": ATTRIBUTE + name, "kind": "many" if many else "one", "labels": labels}
 
 
-def _is_many(name: str, values: Sequence[str], options: Options) -> bool:
+def _is_many(name: str, values: Sequence[str], options: HeadOptions) -> bool:
     if options.multi_label is not None:
         return name in options.multi_label
     return sum(options.value_separator in value for value in values) > MANY_SHARE * max(1, len(values))

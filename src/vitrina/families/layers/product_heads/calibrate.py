@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitrina.evaluation import calibration
+from vitrina.families.layers.product_heads import listing
+from vitrina.families.layers.product_heads.heads import QUALITY, Head, describe
 from vitrina.families.layers.products import products_of
-from vitrina.families.product_classifier import listing
-from vitrina.families.product_classifier.heads import QUALITY, Head, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def _cost(head: Head, logits: np.ndarray, truth: np.ndarray) -> float:
     """Negative log likelihood at the best temperature; ratings are read without one."""
     import torch
 
-    from vitrina.families.product_classifier.losses import head_loss
+    from vitrina.families.layers.product_heads.losses import head_loss
 
     scores, targets = torch.from_numpy(logits.astype(np.float32)), torch.from_numpy(truth)
     free = TEMPERATURES if head.kind != "ordinal" else (1.0,)
