@@ -31,7 +31,7 @@ from vitrina.settings import disable_telemetry, load_settings
 
 BLOCK = 256
 USERS = 10_000
-"""Users of a test part that are asked, at most, chosen by a seed: each is ranked over all products, by all members."""
+"""Users of a part that are asked, at most, chosen by a seed: each is ranked over all products, by all members."""
 
 MIX = "mix"
 
@@ -64,9 +64,10 @@ PLANS = {
             "item_knn": ("item_knn", {"asymmetry": 0.65, "user_power": 0.5, "neighbours": 500}),
             "ease_of_6000": ("ease", {"head": 6000, "regularisation": 300.0}),
             "gfcf": ("gfcf", {"factors": 256, "neighbours": 500}),
+            "low_pass": ("gfcf", {"factors": 512, "linear": 0.0, "weight": 1.0, "spectrum": 0.5}),
             "user_knn": ("user_knn", {"neighbours": 600, "candidate_power": 0.2}),
         },
-        mixed=("item_knn", "gfcf", "user_knn"),
+        mixed=("item_knn", "low_pass", "user_knn"),
         k=20,
         metrics={"recall": None, "ndcg": None},
         rivals={"item_knn": 1.04, "gfcf": 1.04},
@@ -163,7 +164,7 @@ def weights(data: RecommendationSet, plan: Plan, folder: Path) -> dict[str, floa
         return lambda rows: member.scores([data.validation.histories[row] for row in rows])
 
     scorers = {label: scorer(member) for label, member in parts.items()}
-    return blending.choose(scorers, data.validation.targets, data.validation.seen, k=plan.k)
+    return blending.choose(scorers, data.validation.targets, data.validation.seen, k=plan.k, rows=USERS)
 
 
 def figures(data: RecommendationSet, plan: Plan, folder: Path) -> list[dict[str, Any]]:

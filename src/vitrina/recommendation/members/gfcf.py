@@ -29,6 +29,7 @@ class Options:
         weight: of the low-pass filter beside the linear one.
         user_power, product_power, candidate_power: a, b and c of the formula.
         linear: how much the linear filter counts; 0 leaves the low-pass filter alone, and the folder small.
+        spectrum: the power of a vector's singular value that it counts with; 0 is the ideal filter, all alike.
         neighbours: of the linear filter, kept for each product.
         recency, strength: see `query.Query`.
     """
@@ -39,6 +40,7 @@ class Options:
     product_power: float = 0.5
     candidate_power: float = 0.5
     linear: float = 1.0
+    spectrum: float = 0.0
     neighbours: int = 1000
     recency: float = 0.0
     strength: float = 0.0
@@ -88,8 +90,8 @@ def fit(histories: Histories, options: Options | None = None) -> Gfcf:
     degrees = np.asarray(seen.sum(0)).ravel()
     users = power(np.asarray(seen.sum(1)).ravel(), -options.user_power)
     normal = (users @ seen @ power(degrees, -options.product_power)).tocsr()
-    vectors = singular_vectors(normal, options.factors)
-    out = options.weight * (power(degrees, options.candidate_power) @ vectors).T
+    values, vectors = singular_vectors(normal, options.factors)
+    out = options.weight * (power(degrees, options.candidate_power) @ (vectors * values**options.spectrum)).T
     into = power(degrees, -options.product_power) @ vectors
     matrix = sparse.csr_matrix((len(degrees), len(degrees)), dtype=np.float32)
     if options.linear:
@@ -99,11 +101,12 @@ def fit(histories: Histories, options: Options | None = None) -> Gfcf:
     return Gfcf(matrix, np.ascontiguousarray(into, np.float32), np.ascontiguousarray(out, np.float32), query)
 
 
-def singular_vectors(matrix: sparse.csr_matrix, count: int) -> np.ndarray:
-    """(columns, `count`) float32: the first right singular vectors (Halko et al., 2011), the sign of each fixed."""
+def singular_vectors(matrix: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first singular values, (`count`,), and right singular vectors, (columns, `count`) (Halko et al., 2011)."""
     from sklearn.utils.extmath import randomized_svd
 
     count = min(count, min(matrix.shape) - 1)
     if count < 1:
-        return np.zeros((matrix.shape[1], 0), dtype=np.float32)
-    return np.asarray(randomized_svd(matrix, count, n_iter=4, random_state=0)[2].T, dtype=np.float32)
+        return np.zeros(0, dtype=np.float32), np.zeros((matrix.shape[1], 0), dtype=np.float32)
+    _, values, vectors = randomized_svd(matrix, count, n_iter=4, random_state=0)
+    return values.astype(np.float32), np.asarray(vectors.T, dtype=np.float32)

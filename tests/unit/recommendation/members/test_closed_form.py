@@ -88,7 +88,8 @@ def test_gfcf_is_both_filters_of_the_normalised_matrix(shop: Histories, had: Had
     seen = shop.matrix().toarray().astype(float)
     users, products = seen.sum(1), np.maximum(seen.sum(0), 1)
     normal = seen / np.sqrt(users)[:, None] / np.sqrt(products)[None]
-    vectors = np.linalg.svd(normal)[2][:2].T
+    _, values, vectors = np.linalg.svd(normal)
+    values, vectors = values[:2], vectors[:2].T
     query = np.array([1.0, 0, 0, 1, 0])
     linear = normal.T @ normal
     np.fill_diagonal(linear, 0)
@@ -98,6 +99,9 @@ def test_gfcf_is_both_filters_of_the_normalised_matrix(shop: Histories, had: Had
     alone = gfcf.fit(shop, gfcf.Options(factors=2, weight=1.0, linear=0.0))
     assert alone.matrix.nnz == 0
     assert alone.scores([had(0, 3)])[0] == pytest.approx(low_pass, abs=1e-5)
+    graded = gfcf.fit(shop, gfcf.Options(factors=2, weight=1.0, linear=0.0, spectrum=2.0))
+    expected = ((query / np.sqrt(products)) @ vectors * values**2) @ vectors.T * np.sqrt(seen.sum(0))
+    assert graded.scores([had(0, 3)])[0] == pytest.approx(expected, abs=1e-5)
 
 
 def test_markov_knows_what_came_next_after_the_last_product(shop: Histories, had: Had) -> None:
