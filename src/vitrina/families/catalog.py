@@ -16,7 +16,9 @@ BUILT_IN = (
     "hybrid_recommender",
     "intent_classifier",
     "product_classifier",
+    "product_describer",
     "product_embedder",
+    "product_imager",
     "product_reranker",
 )
 

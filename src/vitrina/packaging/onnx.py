@@ -21,7 +21,7 @@ OPSET = 18
 
 
 def export_model(spec: FamilySpec, folder: Path, data: Path) -> dict[str, Any]:
-    """Write `model.onnx`, `model.int8.onnx` and `parity.json` into `folder`; returns the parity report.
+    """Write `model.onnx`, `model.int8.onnx`, further graphs and `parity.json` into `folder`; returns the parity report.
 
     `data` is the prepared folder whose validation rows the three forms are compared on. A model without a network has
     nothing to export: nothing is written, the report is empty.
@@ -32,8 +32,9 @@ def export_model(spec: FamilySpec, folder: Path, data: Path) -> dict[str, Any]:
     inputs = spec.modeling.export_inputs(folder)
     if inputs is None:
         return {}
-    to_onnx(inputs, folder / FP32)
-    quantize(folder / FP32, folder / INT8)
+    for name, graph in {Path(FP32).stem: inputs, **inputs.further}.items():
+        to_onnx(graph, folder / f"{name}.onnx")
+        quantize(folder / f"{name}.onnx", folder / f"{name}.int8.onnx")
     return compare(spec, inputs, folder, data, FP32, INT8)
 
 

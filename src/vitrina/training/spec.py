@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -47,12 +47,15 @@ class ExportInputs:
         inputs: input name → example tensor; the first dimension is the batch.
         dynamic: input name → {axis: dimension name}.
         outputs: output names, in order.
+        further: name → another graph of the same model (a decoder's step), written beside it as `<name>.onnx` and
+            `<name>.int8.onnx`.
     """
 
     model: Any
     inputs: dict[str, Any]
     dynamic: dict[str, dict[int, str]]
     outputs: tuple[str, ...]
+    further: dict[str, ExportInputs] = field(default_factory=dict)
 
 
 class Predictor(Protocol):

@@ -17,6 +17,8 @@ LAYOUTS = (
     "womens_clothing_reviews",
     *("gowalla", "gowalla_catalogue", "lastfm_hetrec", "lastfm_hetrec_catalogue"),
     *("amazon_sequences", "amazon_sequences_catalogue"),
+    "e2e_nlg",
+    *("fashion_mnist", "fashion_mnist_catalogue"),
 )
 
 

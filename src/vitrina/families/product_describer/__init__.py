@@ -1,0 +1,1 @@
+"""Product features → description, faithful to what is given."""

@@ -1,0 +1,140 @@
+"""One product and what is asked of its description → the model's input, and candidates → the one to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vitrina.contracts.product_description import DescriptionRequest
+from vitrina.contracts.products import Product
+from vitrina.errors import DataError
+from vitrina.families.product_describer import controls, seo
+from vitrina.families.product_describer.checker import Checker, words
+from vitrina.families.product_describer.choosing import Candidate, expected_utilities
+from vitrina.families.product_describer.decoding import Hypothesis
+from vitrina.families.product_describer.slots import Schema, copied, lexicalised, linearised, placeholder, slots_of
+from vitrina.families.product_describer.tokens import Texts
+from vitrina.text.language import detect_language
+
+CONTROLS = ("length", "tone", "audience")
+
+
+class UnknownLanguage(DataError):
+    """The model does not write the language."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A product as the model reads it.
+
+    Attributes:
+        slots: its features; `copies` those that are written as placeholders.
+        banned: ids that its description may not hold.
+        controls: what was asked for → whether it was learned.
+    """
+
+    slots: dict[str, str]
+    copies: dict[str, str]
+    language: str
+    ids: list[int]
+    banned: np.ndarray
+    controls: dict[str, str]
+    keywords: tuple[str, ...] = ()
+
+
+class Reader:
+    """Turns requests into tasks, by what training learned."""
+
+    def __init__(self, schema: Schema, learnt: dict[str, Any], texts: Texts, max_source: int) -> None:
+        self.schema, self.learnt, self.texts, self.max_source = schema, learnt, texts, max_source
+
+    def task(self, request: DescriptionRequest) -> Task:
+        """Read a request.
+
+        Raises:
+            Contradiction: for features that contradict each other. UnknownLanguage: for one that was not learned.
+        """
+        product = Product(request.title, brand=request.brand, category=request.category, attributes=request.attributes)
+        slots = slots_of(product)
+        language = self._language(request)
+        band = request.price_band or controls.price_band(request.price, request.currency, self.learnt["price_bounds"])
+        tokens = fixed_tokens(language, band, self.learnt)
+        known, report = self._controls(request)
+        tokens += known
+        tokens += [f"<keyword> {' '.join(word.lower().split())}" for word in request.keywords]
+        copies = copied(self.schema, slots)
+        source = self.texts.encode([linearised(self.schema, slots, tokens)], self.max_source)[0]
+        allowed = {self.texts.placeholders[placeholder(name)] for name in copies}
+        banned = [i for i in self.texts.placeholders.values() if i not in allowed]
+        return Task(
+            slots,
+            copies,
+            language,
+            source,
+            np.array([*banned, *self.texts.unwritten], dtype=np.int64),
+            report,
+            tuple(request.keywords),
+        )
+
+    def _language(self, request: DescriptionRequest) -> str:
+        known = self.learnt["languages"]
+        if request.language:
+            code = request.language.lower().split("-")[0]
+            if known and code not in known:
+                raise UnknownLanguage(f"The model writes {', '.join(known)}, not '{request.language}'.")
+            return code
+        if len(known) == 1:
+            return known[0]
+        words_of = " ".join([request.title, *request.attributes.values()])
+        detected = detect_language(words_of)
+        return detected if detected in known or not known else known[0]
+
+    def _controls(self, request: DescriptionRequest) -> tuple[list[str], dict[str, str]]:
+        """Tokens of the controls that were learned, and what became of each that was asked for."""
+        tokens, report = [], {}
+        for name in CONTROLS:
+            value = getattr(request, name)
+            if value is None:
+                continue
+            learned = name == "length" or value in self.learnt[name]
+            report[name] = "learned" if learned else "not_learned"
+            tokens += [f"<{name}:{value}>"] if learned else []
+        if request.price_band:
+            report["price_band"] = "learned" if self.learnt["price_bounds"] else "not_learned"
+        if request.keywords:
+            report["keywords"] = "chosen"
+        return tokens, report
+
+
+def fixed_tokens(language: str, band: str | None, learnt: dict[str, Any]) -> list[str]:
+    """Tokens that every row shows: the language where the model knows several, the price band where it is known."""
+    tokens = [f"<lang:{language}>"] if len(learnt["languages"]) > 1 and language else []
+    return tokens + ([f"<price:{band}>"] if band and learnt["price_bounds"] else [])
+
+
+def ranked(
+    task: Task, found: Sequence[Hypothesis], texts: Texts, checker: Checker, drawn: Sequence[Hypothesis] = ()
+) -> list[Candidate]:
+    """The distinct texts of `found`, best first; see `choosing`.
+
+    Args:
+        drawn: samples that stand for what the model could also say; without them the candidates stand for it, each by
+            its probability.
+    """
+    ended = [each for each in found if each.ids]
+    bare = [texts.decode(each.ids) for each in ended]
+    rest, weights = [texts.decode(each.ids) for each in drawn], None
+    if not rest:
+        scores = np.array([each.score for each in ended])
+        rest, weights = bare, np.exp(scores - scores.max()) if len(scores) else None
+    utilities = expected_utilities([words(text) for text in bare], [words(text) for text in rest], weights)
+    candidates: dict[str, Candidate] = {}
+    for each, text, utility in zip(ended, bare, utilities, strict=True):
+        full = lexicalised(text, task.copies)
+        unused = tuple(word for word in task.keywords if not seo.holds(full, word))
+        mean = each.logprob / (len(each.ids) + 1)
+        candidates.setdefault(full, Candidate(full, mean, float(utility), checker.check(full, task.slots), unused))
+    return sorted(candidates.values(), key=lambda candidate: candidate.rank)
