@@ -34,6 +34,7 @@ class Shelf:
     """
 
     def __init__(self, products: pa.Table, offered: np.ndarray | None = None) -> None:
+        self._ids = products["product_id"].combine_chunks()
         self.columns = ProductColumns(products)
         self.offered = np.ones(len(products), dtype=bool) if offered is None else offered
         self.titles, self.categories, self.prices, self.currencies = (
@@ -78,11 +79,11 @@ class Shelf:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        ids = pa.array(self.ids, pa.string())
+        ids = self._ids.cast(pa.string())  # pyarrow imports pandas to make an array of a list, or NumPy's of bits
         rows = pc.index_in(ids, value_set=catalogue["product_id"].cast(pa.string()).combine_chunks())
         found = catalogue.take(rows)
         found = found.set_column(found.column_names.index("product_id"), "product_id", ids)
-        return Shelf(found, rows.is_valid().to_numpy(zero_copy_only=False))
+        return Shelf(found, np.array(rows.is_valid().to_pylist(), dtype=bool))
 
 
 def read_products(path: Path) -> pa.Table:
