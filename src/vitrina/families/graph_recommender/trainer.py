@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +33,10 @@ from vitrina.recommendation.splitting import example_histories, example_targets
 from vitrina.training.spec import TrainingSetup
 
 NOTES = "notes.md"
+SCALES, PRIORS = (1.0, 2.0, 4.0, 8.0, 16.0), (0.5, 0.75, 1.0)
+CALIBRATING = 512
+"""Validation rows whose loss chooses the scale to start from."""
+
 CHOOSING = 2000
 """Validation rows, at most, that choose the weights, the walk and its share."""
 
@@ -45,11 +51,15 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     ordered = options.split != "random"
     questions = Questions(training, longest=options.history, targets=options.targets, ordered=ordered)
     fanout = () if options.propagation == "lightgcn" else options.drawn
+    model = _model(options, graph, training, words, seed)
+    collator = Collator(questions, graph, options.negatives, fanout)
+    held = _some(held_rows(data, training, "validation"), seed)
+    _start_calibrated(model, collator(held[:CALIBRATING]))
     return TrainingSetup(
-        model=_model(options, graph, training, words, seed),
+        model=model,
         train_dataset=questions,
-        eval_dataset=HeldRows(_some(held_rows(data, training, "validation"), seed)),
-        collator=Collator(questions, graph, options.negatives, fanout),
+        eval_dataset=HeldRows(held),
+        collator=collator,
         compute_metrics=_ndcg,
     )
 
@@ -60,6 +70,25 @@ def held_rows(data: Path, training: Histories, split: str) -> list[Held]:
     places = {product: place for place, product in enumerate(training.products)}
     histories, targets = example_histories(frame, places), example_targets(frame, places)
     return [Held(one, wanted, one.distinct) for one, wanted in zip(histories, targets, strict=True)]
+
+
+def _start_calibrated(model: GraphRecommender, batch: dict[str, Any]) -> None:
+    """Start with the scale and the weight of popularity that suit the first vectors, by the loss on validation rows.
+
+    Where tastes are vague a large scale is sure of what it cannot know, and training takes epochs to undo it: on the
+    sample store it ended a third lower in nDCG. The first vectors know the training rows, which would not tell.
+    """
+    losses = {}
+    model.eval()
+    with torch.no_grad():
+        for scale, prior in itertools.product(SCALES, PRIORS):
+            model.taste.scale.fill_(math.log(scale))
+            model.taste.prior.fill_(prior)
+            losses[scale, prior] = float(model(**batch).loss)
+        scale, prior = min(losses, key=lambda each: losses[each])
+        model.taste.scale.fill_(math.log(scale))
+        model.taste.prior.fill_(prior)
+    model.train()
 
 
 def _some(rows: list[Held], seed: int) -> list[Held]:

@@ -42,7 +42,7 @@ def test_attention_finds_the_category_of_a_user(graph_folder: Path, shop: Path, 
 def test_light_propagation_learns_from_noise(shop: Path, tmp_path: Path) -> None:
     model = trained(shop, tmp_path / "model", **LIGHT)
     losses = [entry["loss"] for entry in read_json(model / "metrics.json")["history"] if "loss" in entry]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
     decided = read_json(model / "labels.json")
     assert decided["attention_ndcg"] > 0.4  # by chance: 0.1
 
