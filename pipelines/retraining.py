@@ -38,7 +38,7 @@ def retraining(placement: Placement) -> BaseComponent:
             predictions: folder of the prediction log.
             tables: JSON map of canonical table to Parquet file: what the champion was trained on.
             additions: JSON map of canonical table to what was labelled since: a Parquet file, a labelling tool's
-                export, or the folder of the prediction log, whose feedback is then taken.
+                export, the folder of the prediction log, whose feedback is then taken, or the file of kept events.
             since: ISO time or age such as 24h; earlier predictions are not looked at. Empty: no bound.
             until: the same for later ones.
             minimum_rows: with fewer predictions nothing has drifted.

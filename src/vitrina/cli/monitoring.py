@@ -136,3 +136,18 @@ def label_import(
     from vitrina.jobs import labelled as job
 
     show(job(source, output, table=table), as_json)
+
+
+@app.command("kept-events")
+def kept_events(
+    source: Annotated[Path, typer.Argument(help="The file the services keep: $VITRINA_HOME/histories/live.sqlite.")],
+    output: Annotated[Path, typer.Option(help="The table of interactions (Parquet) to write.")],
+    as_json: Json = False,
+) -> None:
+    """Turn the events that recommenders kept since training into training rows.
+
+    Example: vitrina kept-events .vitrina/histories/live.sqlite --output new-interactions.parquet
+    """
+    from vitrina.jobs import kept_events as job
+
+    show(job(source, output), as_json)

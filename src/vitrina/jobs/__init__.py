@@ -13,6 +13,7 @@ from vitrina.jobs.index_build import index_build
 from vitrina.jobs.index_remove import index_remove
 from vitrina.jobs.index_search import index_search
 from vitrina.jobs.ingest import ingest
+from vitrina.jobs.kept_events import kept_events
 from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
 from vitrina.jobs.merge import merge
@@ -42,6 +43,7 @@ __all__ = [
     "index_remove",
     "index_search",
     "ingest",
+    "kept_events",
     "label",
     "labelled",
     "merge",

@@ -34,7 +34,8 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
 
     Args:
         additions: Parquet files; for `messages` and `catalogue` also what the job `labelled` reads: a labelling
-            tool's export, or the folder of a prediction log, whose feedback is then taken.
+            tool's export, or the folder of a prediction log, whose feedback is then taken; for `interactions` also the
+            `.sqlite` file of what services kept (job `kept_events`).
 
     Raises:
         UsageError: additions to a table that is not merged.
@@ -58,14 +59,17 @@ def merge(tables: Mapping[str, Path], additions: Mapping[str, Path], output: Pat
 
 
 def _addition(path: Path, name: str) -> pa.Table:
+    from vitrina.jobs.kept_events import kept_events
+    from vitrina.jobs.labelled import labelled
     from vitrina.monitoring.labelling import LABELLED
 
-    if name not in LABELLED or path.suffix == ".parquet":
-        return _read(path, name)
-    from vitrina.jobs.labelled import labelled
-
     with tempfile.TemporaryDirectory() as folder:
-        return _read(labelled(path, Path(folder) / f"{name}.parquet", table=name).output, name)
+        made = Path(folder) / f"{name}.parquet"
+        if name == "interactions" and path.suffix == ".sqlite":
+            path = kept_events(path, made).output
+        elif name in LABELLED and path.suffix != ".parquet":
+            path = labelled(path, made, table=name).output
+        return _read(path, name)
 
 
 def _read(path: Path, name: str) -> pa.Table:

@@ -10,12 +10,13 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from vitrina.contracts.http import Refusal
 from vitrina.contracts.recommendation import Interaction, InteractionsReceipt, InteractionsRequest
+from vitrina.errors import DataError
 from vitrina.serving.operation import Call, Endpoint
 
 logger = logging.getLogger("vitrina.serving")
@@ -104,6 +105,21 @@ class LiveHistories:
                 logger.error("The events in %s cannot be read: %s.", self.path, error)
             self._warned = True
             return []
+
+    def all(self) -> Iterator[tuple[str, str, str, float | None, float]]:
+        """Every kept event in order of time: user, product, event, value, seconds since the epoch.
+
+        Raises:
+            DataError: when there is no such file, or it cannot be read.
+        """
+        if not self.path.is_file():
+            raise DataError(f"There are no kept events at {self.path}.")
+        try:
+            yield from self._connection().execute(
+                "SELECT user, product, event, value, time FROM events ORDER BY time, user, product, event"
+            )
+        except sqlite3.Error as error:
+            raise DataError(f"{self.path} cannot be read as kept events: {error}.") from error
 
     def endpoint(self) -> Endpoint:
         """`POST /ai/interactions`."""
