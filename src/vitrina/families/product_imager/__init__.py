@@ -1,0 +1,1 @@
+"""Product photos from words: text-conditional diffusion with classifier-free guidance."""
