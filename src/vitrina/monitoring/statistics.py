@@ -135,8 +135,9 @@ def compare(
     if embeddings is not None:
         found.append((EMBEDDING, "embedding", embedding_test(*embeddings)))
     threshold = ALPHA / max(1, len(found))
+    least = {**MINIMUM_EFFECT, **monitored.effects}
     return [
-        DriftTest(column, test, result.statistic, result.p_value, threshold, result.effect, MINIMUM_EFFECT[test])
+        DriftTest(column, test, result.statistic, result.p_value, threshold, result.effect, least[test])
         for column, test, result in found
     ]
 

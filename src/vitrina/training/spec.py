@@ -114,11 +114,17 @@ class MetricsModule(Protocol):
 
 @dataclass(frozen=True)
 class Monitored:
-    """The prediction-log columns that drift detection watches."""
+    """The prediction-log columns that drift detection watches.
+
+    Attributes:
+        effects: test (`monitoring.statistics.MINIMUM_EFFECT`) → the smallest effect that counts, where it is not the
+            usual one: the rows of one user are no independent sample.
+    """
 
     categorical: tuple[str, ...] = ()
     numerical: tuple[str, ...] = ()
     text: str | None = None
+    effects: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

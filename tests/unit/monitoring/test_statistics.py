@@ -143,3 +143,12 @@ def test_a_missing_or_wrong_column_is_named() -> None:
         compare(good.drop(columns="label"), good, MONITORED)
     with pytest.raises(DataError, match="'confidence' holds values that are no number"):
         compare(good, good.assign(confidence="high"), MONITORED)
+
+
+def test_a_family_may_say_how_small_an_effect_counts() -> None:
+    reference, current = frame(3000, 1), frame(3000, 2, confidence=7.0)
+    moved = {test.column: test for test in compare(reference, current, MONITORED)}["confidence"]
+    assert moved.drifted
+    assert 0.05 < moved.effect < 0.15
+    tolerant = Monitored(MONITORED.categorical, MONITORED.numerical, effects={"shape": 0.15})
+    assert not any(test.drifted for test in compare(reference, current, tolerant))

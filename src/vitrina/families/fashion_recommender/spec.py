@@ -1,6 +1,7 @@
 """What the jobs know about the fashion recommender."""
 
-from vitrina.training.spec import FamilySpec, Monitored
+from vitrina.families.layers.recommender_spec import MONITORED
+from vitrina.training.spec import FamilySpec
 
 SPEC = FamilySpec(
     name="fashion_recommender",
@@ -9,5 +10,5 @@ SPEC = FamilySpec(
     tables=("catalogue", "images", "reviews"),
     primary_metric="r2",
     inputs=("user_id",),
-    monitored=Monitored(categorical=("label", "segment"), numerical=("score", "popularity", "length")),
+    monitored=MONITORED,
 )

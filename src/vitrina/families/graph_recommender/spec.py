@@ -1,6 +1,7 @@
 """What the jobs know about the graph recommender."""
 
-from vitrina.training.spec import FamilySpec, Monitored
+from vitrina.families.layers.recommender_spec import MONITORED
+from vitrina.training.spec import FamilySpec
 
 SPEC = FamilySpec(
     name="graph_recommender",
@@ -10,8 +11,5 @@ SPEC = FamilySpec(
     primary_metric="ndcg_at_10",
     inputs=("user_id",),
     optional_inputs=("history", "history_times", "history_events", "history_values"),
-    monitored=Monitored(
-        categorical=("label", "segment"),
-        numerical=("score", "popularity", "length"),
-    ),
+    monitored=MONITORED,
 )

@@ -1,7 +1,7 @@
 """What the jobs know about the hybrid recommender."""
 
-from vitrina.families.layers.recommender_card import LIMITS, SPLITS
-from vitrina.training.spec import FamilySpec, Monitored
+from vitrina.families.layers.recommender_spec import LIMITS, MONITORED, SPLITS
+from vitrina.training.spec import FamilySpec
 
 SPEC = FamilySpec(
     name="hybrid_recommender",
@@ -13,5 +13,5 @@ SPEC = FamilySpec(
     optional_inputs=("history", "history_times", "history_events", "history_values"),
     limits=LIMITS,
     splits=SPLITS,
-    monitored=Monitored(categorical=("label", "segment"), numerical=("popularity", "score", "length")),
+    monitored=MONITORED,
 )

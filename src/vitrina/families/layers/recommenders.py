@@ -16,6 +16,7 @@ from vitrina.recommendation.events import read_events
 from vitrina.recommendation.histories import LONGEST, Histories, History, histories_of, of_events
 from vitrina.recommendation.shelf import PRODUCTS, Asked, Ranked, Shelf, read_products
 from vitrina.recommendation.splitting import example_histories, segment, split
+from vitrina.recommendation.visits import visits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 HISTORIES = "histories"
 POPULARITY = "popularity.npy"
+REFERENCE = "reference.parquet"
+VISITS = 2000
+"""Rows of the drift reference."""
+
 CHUNK = 64
 """Rows ranked together by the offline paths: 64 rows of scores of 100,000 products are 26 MB."""
 
@@ -33,7 +38,7 @@ COLUMNS = ["product_id", "title", "description", "category", "brand", "price", "
 def prepare_shop(
     tables: Mapping[str, Path], output: Path, *, how: str, fraction: float, longest: int, seed: int
 ) -> None:
-    """Split the interactions; keep the products that they may lead to, and all histories, for serving.
+    """Split the interactions; keep the products they may lead to, all histories for serving, and what traffic is like.
 
     Raises:
         DataError: when there are no products or interactions, or a part ends empty.
@@ -45,7 +50,9 @@ def prepare_shop(
     ids = products["product_id"].to_pylist()
     split(interactions, ids, how, fraction=fraction, longest=longest, seed=seed).save(output)
     pq.write_table(products, output / PRODUCTS, compression="zstd")
-    of_events(read_events(interactions, ids), longest).save(output / HISTORIES)
+    events = read_events(interactions, ids)
+    of_events(events, longest).save(output / HISTORIES)
+    pq.write_table(visits(events, VISITS, seed, longest), output / REFERENCE, compression="zstd")
 
 
 def _catalogue(path: Path) -> pa.Table:
