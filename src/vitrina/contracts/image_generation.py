@@ -72,3 +72,14 @@ class ImageAnswer(msgspec.Struct):
     version: str
     request_id: str
     generated: bool = True
+
+
+class Picture(msgspec.Struct):
+    """A drawn picture as a background job keeps it: the PNG without marks, and what was said of it."""
+
+    png: bytes
+    seed: int
+    quality: float
+    category: str | None
+    confidence: float
+    agreement: float

@@ -19,7 +19,7 @@ import msgspec
 from vitrina.contracts.http import Refusal
 from vitrina.serving.errors import decode, read_query
 from vitrina.serving.openapi import document
-from vitrina.serving.operation import Call, Endpoint, Operation
+from vitrina.serving.operation import Call, Endpoint, Operation, Reply
 from vitrina.serving.routes import Handler, Route, Routes
 from vitrina.serving.security import ApiKeys
 from vitrina.serving.service import ModelService
@@ -136,6 +136,8 @@ class HttpService:
                 log=service.log.append,
             )
             answer = await service.call(endpoint, call)
+            if isinstance(answer, Reply):
+                return answer.status, JSON, _encode(answer.answer)
             return endpoint.status, JSON, b"" if answer is None else _encode(answer)
 
         return handler

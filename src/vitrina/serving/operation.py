@@ -89,6 +89,14 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """An endpoint's answer with another status than its own: 202 for what goes on in the background."""
+
+    status: int
+    answer: msgspec.Struct
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A route whose requests are answered one by one.
 
@@ -96,8 +104,8 @@ class Endpoint:
         method: GET, POST, PUT or DELETE.
         path: its URL path; `{name}` stands for one part of it and becomes a parameter.
         summary: one line for OpenAPI.
-        handle: `Call` → the answer (None: an empty body); raises `Refusal`. A coroutine function runs on the event
-            loop, a plain one on the service's threads, where it may wait.
+        handle: `Call` → the answer (None: an empty body), or a `Reply`; raises `Refusal`. A coroutine function runs on
+            the event loop, a plain one on the service's threads, where it may wait.
         response: the type of the answer, for OpenAPI; None: it has no body.
         request: the type of the body; None: there is none.
         query: the type of the query string, a flat struct; None: it is ignored.

@@ -8,15 +8,18 @@ import secrets
 import struct
 import zlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from vitrina.contracts.http import Refusal
-from vitrina.contracts.image_generation import ImageRequest
+from vitrina.contracts.http import PredictionRecord, Refusal
+from vitrina.contracts.image_generation import ImageRequest, Picture
 from vitrina.families.product_imager.drawing import Ask, Drawn, Imager
 from vitrina.families.product_imager.prompts import words_of
+from vitrina.families.product_imager.sampling import Watch
 from vitrina.text.language import detect_language
 
 if TYPE_CHECKING:
@@ -26,8 +29,21 @@ EVALUATION_STEPS = 10
 UNDERSTOOD = 0.5
 """Prompts with fewer known words than this are answered with a warning."""
 
+UNKNOWN_WORDS = (
+    "Most words of the prompt were not among the training prompts (another language, or unknown things): the picture "
+    "may not show them."
+)
+
 SIGNATURE = 33
 """Bytes of a PNG before its second chunk."""
+
+
+class ImageRecord(PredictionRecord):
+    """A line of the prediction log; `label` and `confidence` are the critic's."""
+
+    style: str
+    quality: float
+    understood: float
 
 
 class ImagerPredictor:
@@ -111,14 +127,52 @@ class ImagerPredictor:
             for number in range(request.images)
         ]
 
-    def warnings(self, prompt: str) -> list[str]:
-        """Sentences on what of the prompt the model cannot draw."""
-        if self.imager.understood(prompt) >= UNDERSTOOD:
-            return []
-        return [
-            "Most words of the prompt were not among the training prompts (another language, or unknown things): "
-            "the picture may not show them."
-        ]
+    @property
+    def side(self) -> int:
+        """Pixels a side."""
+        return self.imager.side
+
+    def picture(self, ask: Ask, watch: Watch) -> Picture:
+        """Draw one; `watch` is told of every step and may raise."""
+        drawn = self.imager.draw(ask, watch)
+        return Picture(png_of(drawn), ask.seed, drawn.quality, drawn.label, drawn.confidence, drawn.agreement)
+
+    def prompt_facts(self, prompt: str) -> tuple[str, float, list[str]]:
+        """Language, share of the words that training saw, and a sentence where most are unknown."""
+        known = self.imager.understood(prompt)
+        return detect_language(prompt), known, [] if known >= UNDERSTOOD else [UNKNOWN_WORDS]
+
+    def marked(self, png: bytes, model: str, version: str, seed: int) -> bytes:
+        """The PNG with text fields that say it is generated."""
+        return marked(png, model, version, seed)
+
+    def kept(self, ask: Ask) -> bytes:
+        """An ask as a background job's row."""
+        return msgspec.msgpack.encode(ask)
+
+    def restored(self, payload: bytes) -> Ask:
+        """The ask that `kept` made the row of."""
+        return msgspec.msgpack.decode(payload, type=Ask)
+
+    def record(self, ask: Ask, picture: Picture, model: str, version: str, request_id: str) -> ImageRecord:
+        """The line of the prediction log."""
+        language, known, _ = self.prompt_facts(ask.prompt)
+        return ImageRecord(
+            request_id=request_id,
+            timestamp=datetime.now(UTC),
+            model=model,
+            version=version,
+            text=ask.prompt,
+            language=language,
+            length=len(ask.prompt),
+            label=picture.category or "",
+            confidence=picture.confidence,
+            needs_clarification=False,
+            out_of_scope=False,
+            style=ask.style,
+            quality=picture.quality,
+            understood=known,
+        )
 
     def seconds(self, asks: Sequence[Ask]) -> float:
         """How long drawing them will take on an idle core, roughly."""
@@ -144,7 +198,7 @@ def png_of(drawn: Drawn) -> bytes:
     return content.getvalue()
 
 
-def marked(png: bytes, *, model: str, version: str, seed: int) -> bytes:
+def marked(png: bytes, model: str, version: str, seed: int) -> bytes:
     """The PNG with text fields (tEXt) that say it is generated, and by what."""
     said = {"Generated": "AI-generated image, not a photo", "Model": model, "Version": version, "Seed": str(seed)}
     return png[:SIGNATURE] + b"".join(_text(*each) for each in said.items()) + png[SIGNATURE:]

@@ -23,8 +23,9 @@ from vitrina.contracts.http import Refusal
 from vitrina.contracts.products import Product
 from vitrina.serving.errors import problem_of, sentence_of
 from vitrina.serving.operation import Call, Endpoint
-from vitrina.serving.tasks.records import Job, KeyConflict, NewRow, Row, TooManyJobs
-from vitrina.serving.tasks.runner import JobRunner
+from vitrina.serving.tasks.asking import crowded, known_job, unavailable
+from vitrina.serving.tasks.records import KeyConflict, NewRow, Row, TooManyJobs
+from vitrina.serving.tasks.runner import Alive, JobRunner
 from vitrina.serving.tasks.store import JobStore
 
 PATH = "/ultra/embeddings/batch"
@@ -58,7 +59,7 @@ class Options(msgspec.Struct):
     dimensions: int
 
 
-def work(predictor: Embedder, options: bytes, payloads: list[bytes]) -> list[bytes]:
+def work(predictor: Embedder, options: bytes, payloads: list[bytes], _alive: Alive) -> list[bytes]:
     """Embed the products of a chunk; a result is the little-endian float32 of one vector."""
     vectors = predictor.embed_products([_decoder.decode(payload) for payload in payloads])
     cut = predictor.cut(vectors, msgspec.json.decode(options, type=Options).dimensions)
@@ -143,9 +144,9 @@ class EmbeddingJobs:
         except KeyConflict:
             raise Refusal(409, f"This {KEY} was used for other products.") from None
         except TooManyJobs:
-            raise Refusal(429, "Too many jobs wait; try again.", headers=((b"retry-after", b"5"),)) from None
+            raise crowded() from None
         except (sqlite3.Error, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         self._runner.wake()
         return self._status(job, call)
 
@@ -166,10 +167,10 @@ class EmbeddingJobs:
         query: ResultsQuery = call.query
         end = query.offset + query.limit
         try:
-            job = self._known(call.parameters["id"])
+            job = known_job(self._store, call.parameters["id"])
             rows = self._store.done(job.id, query.offset, end)
         except (sqlite3.Error, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         return BatchResults(
             job_id=job.id,
             status=job.state,  # type: ignore[arg-type]
@@ -192,15 +193,15 @@ class EmbeddingJobs:
         try:
             self._store.cancel(call.parameters["id"])
         except (sqlite3.Error, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         return self._status(call.parameters["id"], call)
 
     def _status(self, name: str, call: Call) -> BatchStatus:
         try:
-            job = self._known(name)
+            job = known_job(self._store, name)
             errors = self._store.errors(name)
         except (sqlite3.Error, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         done = job.succeeded + job.failed
         return BatchStatus(
             job_id=job.id,
@@ -219,12 +220,6 @@ class EmbeddingJobs:
             version=job.version,
             request_id=call.request_id,
         )
-
-    def _known(self, name: str) -> Job:
-        job = self._store.job(name)
-        if job is None:
-            raise Refusal(404, f"There is no job {name}; finished jobs are kept for {self._store.kept / 3600:g} hours.")
-        return job
 
 
 def _dimensions(request: BatchRequest, offered: tuple[int, ...]) -> int:
@@ -256,7 +251,3 @@ def _answered(row: Row) -> BatchRow:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _unavailable(error: Exception) -> Refusal:
-    return Refusal(503, f"Background jobs cannot be kept: {error}.", headers=((b"retry-after", b"5"),))

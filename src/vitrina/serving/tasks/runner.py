@@ -18,8 +18,14 @@ from vitrina.serving.tasks.store import JobStore
 
 logger = logging.getLogger("vitrina.serving")
 
-Work = Callable[[Any, bytes, list[bytes]], Sequence[bytes]]
-"""(predictor, options, payloads) → one result a row. A VitrinaError's text becomes a lone row's error."""
+Alive = Callable[[], bool]
+"""Keeps the claim for another lease; False: the job was cancelled, or another worker has the chunk."""
+
+Work = Callable[[Any, bytes, list[bytes], Alive], Sequence[bytes]]
+"""(predictor, options, payloads, alive) → one result a row. A VitrinaError's text becomes a lone row's error.
+
+Work that takes long asks `alive` in between, and raises `Abandoned` where it says no.
+"""
 
 POLL_SECONDS = 1.0
 """How soon a job that another worker took in, or left behind, is noticed."""
@@ -33,6 +39,10 @@ NICENESS = 5
 
 DIED = f"The service stopped {ATTEMPTS} times while it worked on this row and its neighbours."
 FAILED = "The model failed on this row; see the service's log."
+
+
+class Abandoned(Exception):
+    """Nobody waits for this chunk any more."""
 
 
 class JobRunner:
@@ -101,7 +111,10 @@ class JobRunner:
         claim = self._store.claim(loaded.source.version)
         if claim is None:
             return False
-        outcomes = self._outcomes(loaded.predictor, claim)
+        try:
+            outcomes = self._outcomes(loaded.predictor, claim)
+        except Abandoned:
+            return True
         if self._store.finish(claim, outcomes):
             failed = sum(isinstance(outcome, str) for outcome in outcomes)
             self._counted("failed", failed)
@@ -113,13 +126,17 @@ class JobRunner:
         if claim.attempt > ATTEMPTS:
             return [DIED] * len(payloads)
         try:
-            return self._work(predictor, claim.options, payloads)
+            return self._work(predictor, claim.options, payloads, lambda: self._store.renew(claim))
+        except Abandoned:
+            raise
         except Exception:  # one row's fault must not be its neighbours'
             return [self._alone(predictor, claim, number, payload) for number, payload in claim.rows]
 
     def _alone(self, predictor: Any, claim: Claim, number: int, payload: bytes) -> bytes | str:
         try:
-            return self._work(predictor, claim.options, [payload])[0]
+            return self._work(predictor, claim.options, [payload], lambda: self._store.renew(claim))[0]
+        except Abandoned:
+            raise
         except VitrinaError as error:
             return str(error)
         except Exception:

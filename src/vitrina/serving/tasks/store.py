@@ -149,6 +149,16 @@ class JobStore:
             rows = connection.execute("SELECT row, payload FROM rows WHERE job = ? AND chunk = ?", (job, chunk))
             return Claim(token, job, chunk, attempts + 1, options, tuple(rows.fetchall()))
 
+    def renew(self, claim: Claim) -> bool:
+        """Keep a claim for another lease; False where it was lost, or the job has ended."""
+        with self._writing() as connection:
+            kept = connection.execute(
+                "UPDATE chunks SET lease = ? WHERE job = ? AND chunk = ? AND owner = ? AND done = 0"
+                " AND (SELECT finished FROM jobs WHERE id = job) IS NULL",
+                (time.time() + self._lease, claim.job, claim.chunk, claim.token),
+            ).rowcount
+            return bool(kept)
+
     def finish(self, claim: Claim, outcomes: Sequence[bytes | str]) -> bool:
         """Keep a result (bytes) or an error (text) for each of the chunk's rows; False where the claim was lost."""
         with self._writing() as connection:

@@ -12,7 +12,7 @@ import pytest
 from vitrina.errors import DataError
 from vitrina.serving.runtime import Loaded, Source
 from vitrina.serving.tasks.records import NewRow
-from vitrina.serving.tasks.runner import DIED, FAILED, JobRunner
+from vitrina.serving.tasks.runner import DIED, FAILED, Abandoned, JobRunner
 from vitrina.serving.tasks.store import JobStore
 
 LOADED = Loaded(predictor="model", source=Source(Path(), "toy", "1"), seconds=())
@@ -30,7 +30,7 @@ class Counts(Counter[str]):
         self[outcome] += count
 
 
-def shout(predictor: Any, options: bytes, payloads: list[bytes]) -> list[bytes]:
+def shout(predictor: Any, options: bytes, payloads: list[bytes], alive: Any) -> list[bytes]:
     """Upper case; some payloads cannot be shouted."""
     assert predictor == "model"
     if b"refused" in payloads:
@@ -136,7 +136,7 @@ def test_a_chunk_that_takes_its_worker_down_again_and_again_is_given_up(store: J
 def test_closing_waits_for_the_chunk_that_runs(store: JobStore, run: Run) -> None:
     begun = threading.Event()
 
-    def slow(predictor: Any, options: bytes, payloads: list[bytes]) -> list[bytes]:
+    def slow(predictor: Any, options: bytes, payloads: list[bytes], alive: Any) -> list[bytes]:
         begun.set()
         time.sleep(0.2)
         return payloads
@@ -165,3 +165,32 @@ def test_a_store_that_fails_for_a_while_is_tried_again(
     wait_until(lambda: is_done(broken, job))
     runner.close()
     assert caplog.text.count("cannot be kept") == 1
+
+
+def test_long_work_keeps_its_claim_and_hears_of_a_cancellation(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "long.sqlite", kept=3600, most=10, lease=0.3)
+    begun, ended, runs = threading.Event(), threading.Event(), []
+
+    def long(predictor: Any, options: bytes, payloads: list[bytes], alive: Any) -> list[bytes]:
+        runs.append(payloads)
+        while alive():
+            begun.set()
+            time.sleep(0.05)
+        ended.set()
+        raise Abandoned
+
+    runner = JobRunner(store, long, lambda: LOADED, threads=2, counted=Counts())
+    runner.start()
+    try:
+        job = submit(store, [b"one"])
+        runner.wake()
+        assert begun.wait(10)
+        time.sleep(1)  # three leases: without renewal the second thread would have taken the chunk
+        store.cancel(job)
+        assert ended.wait(10)
+    finally:
+        runner.close()
+    found = store.job(job)
+    assert found is not None
+    assert (found.state, found.succeeded, found.failed) == ("cancelled", 0, 0)
+    assert len(runs) == 1
