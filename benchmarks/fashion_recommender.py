@@ -35,9 +35,10 @@ from vitrina.artifacts import read_json
 from vitrina.errors import UsageError
 from vitrina.evaluation.recommendation import interval
 from vitrina.families.fashion_recommender import data as rows_of
-from vitrina.families.fashion_recommender import photos, serving
+from vitrina.families.fashion_recommender import serving
 from vitrina.families.fashion_recommender.known import PARTS, Known
 from vitrina.families.fashion_recommender.metrics import evaluate
+from vitrina.families.layers import photos
 from vitrina.jobs import prepare, train
 from vitrina.settings import disable_telemetry, load_settings
 

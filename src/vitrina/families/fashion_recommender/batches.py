@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from vitrina.families.fashion_recommender import photos
 from vitrina.families.fashion_recommender.data import CONTENT, PRODUCTS, REVIEWS, SPLITS
 from vitrina.families.fashion_recommender.features import (
     Products,
@@ -22,6 +21,7 @@ from vitrina.families.fashion_recommender.features import (
     product_features,
     user_features,
 )
+from vitrina.families.layers import photos
 from vitrina.families.layers.prices import Currencies, currency_statistics, price_features
 from vitrina.families.layers.products import product_text, products_of
 

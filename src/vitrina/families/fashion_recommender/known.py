@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitrina.families.fashion_recommender import photos
 from vitrina.families.fashion_recommender.data import histories_of
 from vitrina.families.fashion_recommender.features import (
     PRODUCT_NUMBERS,
@@ -20,6 +19,7 @@ from vitrina.families.fashion_recommender.features import (
     product_features,
     user_features,
 )
+from vitrina.families.layers import photos
 from vitrina.families.layers.prices import price_features
 from vitrina.families.layers.products import product_text, products_of
 

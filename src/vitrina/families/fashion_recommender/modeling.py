@@ -14,8 +14,8 @@ from transformers.utils import ModelOutput
 
 from vitrina.families.fashion_recommender.configuration import FashionRecommenderConfig
 from vitrina.families.fashion_recommender.features import PRODUCT_NUMBERS, USER_NUMBERS
-from vitrina.families.fashion_recommender.vision import CompactVision, HubVision, varied
 from vitrina.families.layers.text_encoder import TextEncoder
+from vitrina.families.layers.vision import CompactVision, HubVision, varied
 from vitrina.training.spec import ExportInputs
 
 UNKNOWN = -100

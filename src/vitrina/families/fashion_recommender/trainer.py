@@ -22,9 +22,9 @@ from vitrina.families.fashion_recommender.configuration import COMPACT, FashionR
 from vitrina.families.fashion_recommender.data import PRODUCTS, REVIEWS
 from vitrina.families.fashion_recommender.features import Ratings, fit_ratings, membership
 from vitrina.families.fashion_recommender.modeling import FashionRecommender
-from vitrina.families.fashion_recommender.vision import vision_config
 from vitrina.families.layers.recommenders import HISTORIES, POPULARITY
 from vitrina.families.layers.text_encoder import TextEncoder, encoder_config
+from vitrina.families.layers.vision import vision_config
 from vitrina.recommendation.histories import histories_of
 from vitrina.text.encoders import load_tokenizer
 from vitrina.training.spec import TrainingSetup

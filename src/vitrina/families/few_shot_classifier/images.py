@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from collections.abc import Sequence
 
 import numpy as np
 
-from vitrina.errors import DataError
-from vitrina.families.layers.pictures import opened
+from vitrina.families.layers.pictures import decoded, opened
+
+__all__ = ["decoded", "encoded", "framed", "pixels", "png", "read", "views"]
 
 INK = 64
 """Grey value (0-255, inverted) above which a pixel is part of a drawing."""
@@ -20,19 +20,6 @@ DISTORTIONS = ((0.99, 0.99, 0.14, -0.14), (0.99, 0.99, -0.14, 0.14), (0.88, 1.12
 
 MARGIN = 0.08
 LARGEST = 4096
-
-
-def decoded(text: str) -> bytes:
-    """The bytes that base64 `text` stands for; a `data:` URI is read too.
-
-    Raises:
-        DataError: when it is not base64.
-    """
-    content = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise DataError("An image must be base64 of a PNG or JPEG file; this is not base64.") from error
 
 
 def encoded(content: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 from typing import TYPE_CHECKING
 
@@ -10,21 +12,40 @@ from vitrina.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG")
+FORMATS = ("PNG", "JPEG")
 
 
-def opened(content: bytes, mode: str, largest: int) -> Image:
-    """The picture in a Pillow mode (`L`, `RGB`), turned as its camera was held.
+def opened(content: bytes, mode: str, largest: int, formats: tuple[str, ...] = FORMATS, near: int = 0) -> Image:
+    """The picture in a Pillow mode (`L`, `RGB`), turned as its camera was held; of an animation the first frame.
+
+    Args:
+        near: a JPEG may be read at a smaller size, down to this many pixels a side: much faster; 0: as it is.
 
     Raises:
-        DataError: when it is no readable PNG or JPEG, or has more than `largest` pixels a side.
+        DataError: when it is no readable file of one of the `formats`, or has more than `largest` pixels a side.
     """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             if max(image.size) > largest:
                 raise DataError(f"An image may be {largest} pixels a side at most; this has {max(image.size)}.")
+            if near:
+                image.draft(mode, (near, near))
             return ImageOps.exif_transpose(image).convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's many ways to say no
-        raise DataError("An image must be a PNG or JPEG file; this cannot be read as one.") from error
+        named = " or ".join([", ".join(formats[:-1]), formats[-1]] if len(formats) > 1 else formats)
+        raise DataError(f"An image must be a {named} file; this cannot be read as one.") from error
+
+
+def decoded(text: str) -> bytes:
+    """The bytes that base64 `text` stands for; a `data:` URI is read too.
+
+    Raises:
+        DataError: when it is not base64.
+    """
+    content = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError("An image must be base64 of a PNG or JPEG file; this is not base64.") from error

@@ -8,8 +8,8 @@ import torch
 from vitrina.families.fashion_recommender.configuration import FashionRecommenderConfig
 from vitrina.families.fashion_recommender.features import PRODUCT_NUMBERS, USER_NUMBERS
 from vitrina.families.fashion_recommender.modeling import UNKNOWN, FashionRecommender
-from vitrina.families.fashion_recommender.vision import varied, vision_config
 from vitrina.families.layers.text_encoder import encoder_config
+from vitrina.families.layers.vision import varied, vision_config
 
 TEXT = 32
 

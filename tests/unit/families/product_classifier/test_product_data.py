@@ -7,6 +7,7 @@ import pytest
 from vitrina.errors import DataError, UsageError
 from vitrina.families.layers.product_heads import targets
 from vitrina.families.layers.product_heads.heads import lay_out
+from vitrina.families.layers.product_heads.rows import SPLITS
 from vitrina.families.product_classifier import data
 from vitrina.families.product_classifier.configuration import Options
 from vitrina.jobs import prepare
@@ -22,7 +23,7 @@ def catalogue(folder, **changes):
 def test_a_row_keeps_its_labels_and_unlabelled_products_are_left_out(tmp_path):
     kinds = ["A>B", "A > C", None] * 20
     data.prepare(catalogue(tmp_path, category=kinds), tmp_path, Options(), seed=7)
-    rows = pd.concat([data.read_examples(tmp_path, split) for split in data.SPLITS])
+    rows = pd.concat([data.read_examples(tmp_path, split) for split in SPLITS])
     assert len(rows) == 40
     assert set(rows["category"]) == {"A > B", "A > C"}  # one spelling of the separator
     assert rows["row_id"].is_unique
@@ -32,7 +33,7 @@ def test_products_with_equal_titles_stay_together(tmp_path):
     titles = [f"item {n % 20}" if n % 2 else f"ITEM  {n % 20}" for n in range(60)]
     data.prepare(catalogue(tmp_path, title=titles, category=["A", "B"] * 30), tmp_path, Options(), seed=7)
     parts = [
-        set(data.read_examples(tmp_path, split)["title"].str.lower().str.split().str.join(" ")) for split in data.SPLITS
+        set(data.read_examples(tmp_path, split)["title"].str.lower().str.split().str.join(" ")) for split in SPLITS
     ]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]

@@ -60,7 +60,7 @@ def _cost(head: Head, logits: np.ndarray, truth: np.ndarray) -> float:
     from vitrina.families.layers.product_heads.losses import head_loss
 
     scores, targets = torch.from_numpy(logits.astype(np.float32)), torch.from_numpy(truth)
-    free = TEMPERATURES if head.kind != "ordinal" else (1.0,)
+    free = TEMPERATURES if head.kind not in ("ordinal", "number") else (1.0,)
     return min(float(head_loss(scores / t, targets, head) or 0.0) for t in free)
 
 
@@ -75,7 +75,7 @@ def decisions(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray, tar
 
 
 def _decided(head: Head, logits: np.ndarray, truth: np.ndarray, target: float) -> dict[str, float]:
-    if head.kind == "ordinal" or head.name == QUALITY or len(truth) < FEWEST_ROWS:
+    if head.kind in ("ordinal", "number") or head.name == QUALITY or len(truth) < FEWEST_ROWS:
         return {"temperature": 1.0, "threshold": 0.0}
     if head.kind == "one":
         classes, answers = logits, truth[:, 0].astype(int)

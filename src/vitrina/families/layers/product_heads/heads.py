@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["one", "many", "share", "ordinal"]
+Kind = Literal["one", "many", "share", "ordinal", "number"]
 
 CATEGORY = "category"
 QUALITY = "quality"
 RECOMMENDED = "recommended"
 RATING = "rating"
+PRICE_LEVEL = "price_level"
+"""The log price, standardised within its currency."""
+
 ATTRIBUTE = "attributes."
 """Prefix of the heads that say an attribute."""
 
@@ -26,7 +29,7 @@ class Head:
 
     Attributes:
         kind: `one` of the labels (softmax), any of `many` labels (a sigmoid each), a `share` 0–1 (one sigmoid), or
-            `ordinal` labels (a sigmoid for each step up, Frank and Hall, 2001).
+            `ordinal` labels (a sigmoid for each step up, Frank and Hall, 2001), or a `number` as it is.
         start: first column of the head in the logits.
         target: first column of the head in the label matrix, where NaN is unknown.
     """
@@ -40,11 +43,11 @@ class Head:
     @property
     def width(self) -> int:
         """Columns in the logits."""
-        return {"share": 1, "ordinal": len(self.labels) - 1}.get(self.kind, len(self.labels))
+        return {"share": 1, "number": 1, "ordinal": len(self.labels) - 1}.get(self.kind, len(self.labels))
 
     @property
     def targets(self) -> int:
-        """Columns in the label matrix: a class number, 0/1 for each of many, a share, or a step number."""
+        """Columns in the label matrix: a class number, 0/1 for each of many, a share or number, or a step number."""
         return len(self.labels) if self.kind == "many" else 1
 
     @property

@@ -98,6 +98,8 @@ def _linear(head: Head, counts: csr_matrix, targets: np.ndarray, strength: float
     """Weights (head.width, buckets) and offsets (head.width,) of one head."""
     if head.kind == "one":
         return _one_of(head, counts, targets[:, 0].astype(int), strength)
+    if head.kind == "number":
+        return _number(counts, targets[:, 0], strength)
     if head.kind == "ordinal":
         targets = (targets > np.arange(head.width)).astype(float)
     weights = np.zeros((head.width, counts.shape[1]))
@@ -123,6 +125,14 @@ def _one_of(head: Head, counts: csr_matrix, truth: np.ndarray, strength: float) 
     else:
         weights[found], offsets[found] = model.coef_, model.intercept_
     return weights, offsets
+
+
+def _number(counts: csr_matrix, truth: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge regression of a number: weights (1, buckets), offset (1,)."""
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=1 / strength).fit(counts, truth)
+    return model.coef_[None], np.array([model.intercept_])
 
 
 def _yes_or_no(counts: csr_matrix, truth: np.ndarray, strength: float) -> Any:

@@ -25,6 +25,8 @@ def head_loss(logits: Tensor, targets: Tensor, head: Head, smoothing: float = 0.
     logits, targets = logits[known], targets[known]
     if head.kind == "one":
         return F.cross_entropy(logits, targets[:, 0].long(), label_smoothing=smoothing)
+    if head.kind == "number":
+        return F.smooth_l1_loss(logits, targets)
     if head.kind == "ordinal":
         steps = torch.arange(head.width, device=logits.device)
         targets = (targets > steps).to(logits.dtype)  # label k stands above the steps 0 … k-1

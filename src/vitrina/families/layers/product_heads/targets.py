@@ -11,6 +11,7 @@ from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.families.layers.product_heads.heads import (
     ATTRIBUTE,
     CATEGORY,
+    PRICE_LEVEL,
     QUALITY,
     RATING,
     RECOMMENDED,
@@ -116,7 +117,13 @@ def choose_heads(train: pd.DataFrame, options: HeadOptions) -> list[Head]:
     if len(labels) > 1:
         described.append({"name": CATEGORY, "kind": "one", "labels": labels})
     described += _attribute_heads(stated_attributes(train), options)
-    for name, kind, values in ((QUALITY, "share", ()), (RECOMMENDED, "share", ()), (RATING, "ordinal", STARS)):
+    scales = (
+        (QUALITY, "share", ()),
+        (RECOMMENDED, "share", ()),
+        (RATING, "ordinal", STARS),
+        (PRICE_LEVEL, "number", ()),
+    )
+    for name, kind, values in scales:
         if name in train and train[name].nunique() > 1:
             described.append({"name": name, "kind": kind, "labels": list(values)})
     return lay_out(described)
@@ -165,7 +172,7 @@ def label_matrix(frame: pd.DataFrame, heads: Sequence[Head], separator: str) -> 
 
 
 def _target(head: Head, value: Any, separator: str) -> Any:
-    if head.kind == "share":
+    if head.kind in ("share", "number"):
         return float(value)
     if head.kind == "ordinal":
         return head.labels.index(str(int(value)))

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitrina.errors import DataError
-from vitrina.families.layers.pictures import opened
+from vitrina.families.layers.pictures import FORMATS, opened
 
 LARGEST = 20_000
 """Pixels a side, as the `images` table allows."""
 
 
-def read(jpeg: bytes, side: int) -> np.ndarray:
-    """One photo, its middle square: uint8 (3, side, side).
+def read(jpeg: bytes, side: int, formats: tuple[str, ...] = FORMATS, near: int = 0) -> np.ndarray:
+    """One photo, its middle square: uint8 (3, side, side); see `pictures.opened`.
 
     Raises:
-        DataError: when it is no readable PNG or JPEG.
+        DataError: when it is no readable file of these formats.
     """
     from PIL import ImageOps
 
-    square = ImageOps.fit(opened(jpeg, "RGB", LARGEST), (side, side))
+    square = ImageOps.fit(opened(jpeg, "RGB", LARGEST, formats, near), (side, side))
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 

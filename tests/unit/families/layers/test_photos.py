@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vitrina.errors import DataError
-from vitrina.families.fashion_recommender import photos
+from vitrina.families.layers import photos
 
 
 def jpeg(width: int, height: int, colour: tuple[int, int, int]) -> bytes:

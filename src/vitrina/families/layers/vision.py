@@ -21,14 +21,14 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(*_convolution(width, width), nn.ReLU(), *_convolution(width, width))
+        self.body = nn.Sequential(*convolution(width, width), nn.ReLU(), *convolution(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.body(x))
 
 
-def _convolution(inner: int, outer: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(inner, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer)
+def convolution(inner: int, outer: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inner, outer, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outer)
 
 
 class CompactVision(nn.Module):
@@ -41,7 +41,7 @@ class CompactVision(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for inner, outer in zip((3, *channels[:-1]), channels, strict=True):
-            layers += [*_convolution(inner, outer), nn.ReLU(), nn.MaxPool2d(2)]
+            layers += [*convolution(inner, outer), nn.ReLU(), nn.MaxPool2d(2)]
             layers += [Residual(outer) for _ in range(blocks)]
         self.body = nn.Sequential(*layers)
         self.width = channels[-1]
