@@ -12,7 +12,7 @@ import pandas as pd
 from vitrina.errors import UsageError
 
 LAYOUTS = (
-    *("clinc150", "banking77", "hwu64", "snips", "photos", "fashion_products"),
+    *("clinc150", "banking77", "hwu64", "snips", "photos", "fashion_products", "fashion_products_photos"),
     *("ditto_catalogue", "ditto_pairs", "omniglot", "omniglot_catalogue"),
     "womens_clothing_reviews",
     *("gowalla", "gowalla_catalogue", "lastfm_hetrec", "lastfm_hetrec_catalogue"),

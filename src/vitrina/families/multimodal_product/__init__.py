@@ -1,0 +1,1 @@
+"""One transformer over a product's text, photo, price and metadata."""
