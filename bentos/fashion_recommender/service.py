@@ -8,13 +8,13 @@ shop sells now.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import bentoml
 
 from vitrina.families.fashion_recommender import serving
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.current_catalogue import CurrentCatalogue
 from vitrina.serving.histories import LiveHistories
 from vitrina.serving.http import HttpService
@@ -26,27 +26,21 @@ from vitrina.serving.telemetry import Telemetry
 from vitrina.settings import load_settings
 
 NAME = "fashion_recommender"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 
 def build() -> ModelService:
     """The service of this worker."""
     settings = load_settings()
     telemetry = Telemetry()
-    cores = max(1, CORES // WORKERS)
     catalogue, live = CurrentCatalogue(settings.catalogue), LiveHistories.under(settings.home)
     queue: Queue
     if settings.redis_url:
         queue = RedisQueue(settings.redis_url, NAME, watch=telemetry.queue)
     else:
-        queue = EmbeddedQueue(handler(lambda: service.model()), threads=cores, counted=telemetry.worked)
+        queue = EmbeddedQueue(handler(lambda: service.model()), threads=BENTO.cores, counted=telemetry.worked)
 
     def load(folder: Path) -> Any:
         """The recommender; where workers answer, nothing."""
@@ -56,26 +50,14 @@ def build() -> ModelService:
         load,
         (),
         [*endpoints(queue), live.endpoint()],
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=cores,
+        **BENTO.arguments(settings),
         parts=[catalogue, queue],
         telemetry=telemetry,
     )
     return service
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the queue runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, **BENTO.options())
 class FashionRecommender:
     """Customer → products, by the stars that they would give."""
 

@@ -6,30 +6,25 @@ are kept in `label_sets` under VITRINA_HOME, which all workers must share.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bentoml
 
 from vitrina.contracts.few_shot import Examples, FewShotAnswer, FewShotRequest, LabelSetAnswer, LabelSetList
 from vitrina.families.few_shot_classifier import serving
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.http import HttpService
 from vitrina.serving.operation import Endpoint
 from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 NAME = "few_shot_classifier"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 LABEL_SETS = "/ai/few-shot/label-sets"
 MAX_BODY = 16 * 1024 * 1024
 """A few dozen images fit."""
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 EXAMPLE = FewShotRequest(
     classes=[Examples("refund", ["i want my money back"]), Examples("delivery", ["where is my parcel"])],
@@ -65,23 +60,11 @@ def build() -> ModelService:
         serving.load,
         (),
         endpoints(serving.FewShotApi()),
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=max(1, CORES // WORKERS),
+        **BENTO.arguments(settings),
     )
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    traffic={"timeout": 30},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, **BENTO.options(timeout=30))
 class FewShotClassifier:
     """A few examples of each class → labels."""
 

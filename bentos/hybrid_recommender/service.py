@@ -6,13 +6,13 @@ shop sells now (a canonical Parquet that is followed). Events are kept under `VI
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bentoml
 
 from vitrina.contracts.recommendation import ProductEvent, RecommendationRequest, Recommendations
 from vitrina.families.hybrid_recommender import serving
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.current_catalogue import CurrentCatalogue
 from vitrina.serving.histories import LiveHistories
 from vitrina.serving.http import HttpService
@@ -22,17 +22,12 @@ from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 NAME = "hybrid_recommender"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 MAX_BODY = 1024 * 1024
 TOGETHER = 16
 """Requests of a batch: the products are read from memory once for all of them. More cores are used by more workers."""
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 OPERATION = Operation(
     path="/ai/recommend",
@@ -57,24 +52,12 @@ def build() -> ModelService:
         lambda folder: LiveRecommender(serving.load(folder), catalogue, live),
         [OPERATION],
         [live.endpoint()],
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=max(1, CORES // WORKERS),
+        **BENTO.arguments(settings),
         parts=[catalogue],
     )
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, **BENTO.options())
 class HybridRecommender:
     """User → products, by all that is known of the user now."""
 

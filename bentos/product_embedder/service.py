@@ -6,7 +6,6 @@ that `/ai/search` searches, `VITRINA_REDIS_URL` a cache that services share. A c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from vitrina.families.product_embedder import serving
 from vitrina.search import Filters, Hit
 from vitrina.search.engine import check_version
 from vitrina.search.following import FollowedIndex
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.cache import EmbeddingCache, MemoryTier, Tier, key_of
 from vitrina.serving.http import HttpService
 from vitrina.serving.operation import Operation
@@ -37,10 +37,7 @@ from vitrina.serving.telemetry import Telemetry
 from vitrina.settings import Settings, load_settings
 
 NAME = "product_embedder"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 MAX_BODY = 1024 * 1024
 JOB_SECONDS = 24 * 3600
 """How long a finished job and its results are kept."""
@@ -48,9 +45,7 @@ JOB_SECONDS = 24 * 3600
 MOST_JOBS = 100
 EXAMPLE = Product("Blue cotton shirt with short sleeves", category="Clothing > Shirts", price=19.9, currency="EUR")
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 
 class CachedEmbedder:
@@ -166,33 +161,20 @@ def build() -> ModelService:
     telemetry = Telemetry()
     cache = EmbeddingCache(tiers(settings, telemetry), telemetry.cached)
     index = FollowedIndex(settings.index)
-    cores = max(1, CORES // WORKERS)
     store = JobStore(settings.home / "jobs" / f"{NAME}.sqlite", kept=JOB_SECONDS, most=MOST_JOBS)
-    runner = JobRunner(store, work, lambda: service.runtime.current, threads=cores, counted=telemetry.rows)
+    runner = JobRunner(store, work, lambda: service.runtime.current, threads=BENTO.cores, counted=telemetry.rows)
     service = ModelService(
         lambda folder: CachedEmbedder(serving.load(folder), folder_version(folder), cache),
         operations(index),
         EmbeddingJobs(NAME, store, runner).endpoints(),
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=cores,
+        **BENTO.arguments(settings),
         parts=[index, runner],
         telemetry=telemetry,
     )
     return service
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, **BENTO.options())
 class ProductEmbedder:
     """Products and queries → vectors; the catalogue searched by them."""
 

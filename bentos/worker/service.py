@@ -6,36 +6,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bentoml
 
 from vitrina.families.fashion_recommender import serving
+from vitrina.serving.bento import Bento
 from vitrina.serving.http import HttpService
 from vitrina.serving.queue.service import worker_service
 from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 QUEUE = "fashion_recommender"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-PACKED = Path(__file__).parent / "model.json"
+BENTO = Bento("worker", Path(__file__).parent)
 
 
 def build() -> ModelService:
     """The service of this worker."""
     settings = load_settings()
-    return worker_service(QUEUE, serving.load, settings.model or PACKED, settings)[0]
+    return worker_service(QUEUE, serving.load, settings.model or BENTO.packed, settings)[0]
 
 
-@bentoml.service(
-    name="worker",
-    workers=WORKERS,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(**BENTO.options())
 class Worker:
     """Answers the recommendation queue."""
 
