@@ -56,7 +56,7 @@ def build_model(options: Options, tokenizer: PreTrainedTokenizerBase, categories
     config = ProductImagerConfig(
         unet=_unet_config(options, channels, int(encoder["hidden_size"])),
         encoder=encoder,
-        vae=dict(vae.config) if vae else None,
+        vae=_plain(vae) if vae else None,
         schedule={
             "num_train_timesteps": TRAIN_STEPS,
             "beta_schedule": "squaredcos_cap_v2",
@@ -114,7 +114,12 @@ def _unet_config(options: Options, channels: int, width: int) -> dict[str, Any]:
         projection_class_embeddings_input_dim=width,
         resnet_time_scale_shift="scale_shift",
     )
-    return dict(network.config)
+    return _plain(network)
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """The configuration of a diffusers part, without where it came from."""
+    return {name: value for name, value in dict(part.config).items() if not name.startswith("_")}
 
 
 def _from_checkpoint(options: Options, folder: Path, categories: int) -> ProductImager:
@@ -124,11 +129,11 @@ def _from_checkpoint(options: Options, folder: Path, categories: int) -> Product
     own = None if options.latent.vae is None else _pipeline(options.latent.vae)
     vae = AutoencoderKL.from_pretrained(own or folder, subfolder="" if own else "vae", torch_dtype=torch.float32)
     encoder = AutoConfig.from_pretrained(folder / "text_encoder")
-    schedule = dict(DDPMScheduler.from_pretrained(folder, subfolder="scheduler").config)
+    schedule = _plain(DDPMScheduler.from_pretrained(folder, subfolder="scheduler"))
     config = ProductImagerConfig(
-        unet=dict(unet.config),
+        unet=_plain(unet),
         encoder=getattr(encoder, "text_config", encoder).to_dict(),
-        vae=dict(vae.config),
+        vae=_plain(vae),
         schedule=schedule,
         side=options.side,
         channels=3,

@@ -46,6 +46,7 @@ class Schedule:
         for done, time in enumerate(times, 1):
             picture = self._picture(x, denoise(x, time), self.alphas[time])
             before = self.alphas[time - stride] if time >= stride else 1.0
+            # Told anew from the clipped picture (GLIDE's way), so that both make up x.
             told = (x - self.alphas[time] ** 0.5 * picture) / (1 - self.alphas[time]) ** 0.5
             x = _like(before**0.5 * picture + (1 - before) ** 0.5 * told, noise)
             watch(done, steps)
