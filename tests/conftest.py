@@ -158,6 +158,15 @@ def product_folder(product_data: Path, tiny_encoder: Path, tmp_path_factory: pyt
 
 
 @pytest.fixture(scope="session")
+def multimodal_shop(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The prepared shop of `tests/multimodal_models.py`, and the model of it. Copy the model before a change."""
+    from tests.multimodal_models import shop_tables, trained
+
+    folder = tmp_path_factory.mktemp("multimodal")
+    return trained(shop_tables(folder), tiny_encoder, folder)
+
+
+@pytest.fixture(scope="session")
 def graph_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A graph recommender trained on the shop of `tests/graph_models.py`."""
     from tests.graph_models import prepared, shop_tables, trained
@@ -221,3 +230,36 @@ def fashion_folder(fashion_data: Path, tiny_encoder: Path, tmp_path_factory: pyt
     from tests.fashion_models import trained
 
     return trained(fashion_data, tmp_path_factory.mktemp("models") / "fashion_recommender", tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def describer_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The furniture shop of `tests/describer_models.py`, prepared for the product describer."""
+    from tests.describer_models import prepared
+
+    return prepared(tmp_path_factory.mktemp("describer_data"))
+
+
+@pytest.fixture(scope="session")
+def describer_folder(describer_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product describer of the furniture shop, whole and exported. Copy it before a change."""
+    from tests.describer_models import trained
+
+    return trained(describer_data, tmp_path_factory.mktemp("models") / "product_describer")
+
+
+@pytest.fixture(scope="session")
+def imager_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few drawn photos, prepared for the product imager. Do not change it."""
+    from tests import imager_models
+
+    return imager_models.prepared(tmp_path_factory.mktemp("imager_data"))
+
+
+@pytest.fixture(scope="session")
+def imager_folder(imager_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product imager after a few steps, at 16 pixels. Do not change it."""
+    from vitrina.jobs import train
+
+    folder = tmp_path_factory.mktemp("imager") / "model"
+    return Path(train("product_imager", imager_data, folder, preset="smoke").model)

@@ -17,6 +17,7 @@ LEARNT = {
     "product_embedder": 0.5,
     "product_classifier": 0.5,
     "few_shot_classifier": 0.5,
+    "product_describer": 0.1,
     "graph_recommender": 0.02,
     "hybrid_recommender": 0.02,
 }

@@ -89,8 +89,9 @@ class GeneratedDescription(msgspec.Struct):
     """A product's description, what it left out or made up, and how it shows in search engines.
 
     `missing` and `invented` are those of `description`, the first of the `candidates`. `controls` says of each control
-    that was asked for whether the model learned it (`learned`), reached it by choosing among candidates (`chosen`), or
-    does not know it (`not_learned`). Every text is escaped: `<`, `>` and `"` never stand in it as they are.
+    that was asked for whether the description shows it (`met`, `missed`; `shown` to the model for the price band, which
+    no reading of a text can tell), or that training did not show it (`not_learned`). Every text is escaped: `<`, `>`
+    and `"` never stand in it as they are.
     """
 
     description: str

@@ -25,19 +25,19 @@ class Candidate:
     Attributes:
         score: mean log-probability of a token.
         utility: expected similarity to the other candidates, 0–1.
-        unused: the asked-for keywords that it does not hold.
+        unmet: what was asked for and it does not show: controls by name, keywords as they are.
     """
 
     text: str
     score: float
     utility: float
     check: Check
-    unused: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
 
     @property
     def rank(self) -> tuple[int, int, float]:
         """Sort key, best first."""
-        return (self.check.errors, len(self.unused), -self.utility)
+        return (self.check.errors, len(self.unmet), -self.utility)
 
 
 def expected_utilities(

@@ -32,6 +32,9 @@ class Options(BaseModel):
     copy_values: int = Field(10, ge=1, description="… if it has at least so many values.")
     rare: int = Field(5, ge=0, description="Other slots copy the values seen less often than this.")
     control_share: float = Field(0.1, ge=0, lt=1, description="Share of the training rows that show each control.")
+    faithful: bool = Field(
+        True, description="Train on what is said: leave out features a text omits, and texts that state others."
+    )
     beams: int = Field(10, ge=1, le=32, description="Width of the search in evaluation.")
     length_penalty: float = Field(1.0, ge=0, le=3, description="Log-probability is divided by length to this power.")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="Held out to choose the weights.")

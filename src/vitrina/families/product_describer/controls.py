@@ -153,6 +153,12 @@ def content_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in WORD.findall(text.lower()) if word not in STOP))
 
 
+def shows(text: str, name: str, value: str, bounds: Sequence[int]) -> bool:
+    """Whether a text is of the asked-for length, tone or audience, by the reading that training uses."""
+    found = {"length": length_of(text, bounds), "tone": tone_of(text), "audience": audience_of(text)}
+    return found[name] == value
+
+
 def seen(texts: Sequence[str]) -> dict[str, Any]:
     """Control → the values that enough training texts show."""
     tones, audiences = Counter(map(tone_of, texts)), Counter(filter(None, map(audience_of, texts)))

@@ -130,7 +130,7 @@ class Collator:
     """Pads a list of rows and shifts the labels: `decoder_input_ids` begin with the padding token, as T5's do."""
 
     def __init__(self, texts: Texts) -> None:
-        self.texts, self.pad = texts, texts.pad
+        self.pad = texts.pad
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         import torch

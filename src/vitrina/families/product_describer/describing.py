@@ -33,7 +33,8 @@ class Task:
     Attributes:
         slots: its features; `copies` those that are written as placeholders.
         banned: ids that its description may not hold.
-        controls: what was asked for → whether it was learned.
+        wanted: length, tone and audience that were asked for, by control; `bounds` of the lengths in words.
+        unlearned: what was asked for and training did not show.
     """
 
     slots: dict[str, str]
@@ -41,8 +42,15 @@ class Task:
     language: str
     ids: list[int]
     banned: np.ndarray
-    controls: dict[str, str]
+    wanted: dict[str, str]
+    bounds: tuple[int, ...] = ()
+    unlearned: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
+
+    def unmet(self, text: str) -> tuple[str, ...]:
+        """Controls that a text does not show, and keywords that it does not hold."""
+        missed = [name for name, value in self.wanted.items() if not controls.shows(text, name, value, self.bounds)]
+        return (*missed, *(word for word in self.keywords if not seo.holds(text, word)))
 
 
 class Reader:
@@ -62,8 +70,10 @@ class Reader:
         language = self._language(request)
         band = request.price_band or controls.price_band(request.price, request.currency, self.learnt["price_bounds"])
         tokens = fixed_tokens(language, band, self.learnt)
-        known, report = self._controls(request)
-        tokens += known
+        wanted = {name: value for name in CONTROLS if (value := getattr(request, name)) is not None}
+        unlearned = [name for name, value in wanted.items() if name != "length" and value not in self.learnt[name]]
+        tokens += [f"<{name}:{value}>" for name, value in wanted.items() if name not in unlearned]
+        unlearned += ["price_band"] if request.price_band and not self.learnt["price_bounds"] else []
         tokens += [f"<keyword> {' '.join(word.lower().split())}" for word in request.keywords]
         copies = copied(self.schema, slots)
         source = self.texts.encode([linearised(self.schema, slots, tokens)], self.max_source)[0]
@@ -75,7 +85,9 @@ class Reader:
             language,
             source,
             np.array([*banned, *self.texts.unwritten], dtype=np.int64),
-            report,
+            wanted,
+            tuple(self.learnt["length_bounds"]),
+            tuple(unlearned),
             tuple(request.keywords),
         )
 
@@ -91,22 +103,6 @@ class Reader:
         words_of = " ".join([request.title, *request.attributes.values()])
         detected = detect_language(words_of)
         return detected if detected in known or not known else known[0]
-
-    def _controls(self, request: DescriptionRequest) -> tuple[list[str], dict[str, str]]:
-        """Tokens of the controls that were learned, and what became of each that was asked for."""
-        tokens, report = [], {}
-        for name in CONTROLS:
-            value = getattr(request, name)
-            if value is None:
-                continue
-            learned = name == "length" or value in self.learnt[name]
-            report[name] = "learned" if learned else "not_learned"
-            tokens += [f"<{name}:{value}>"] if learned else []
-        if request.price_band:
-            report["price_band"] = "learned" if self.learnt["price_bounds"] else "not_learned"
-        if request.keywords:
-            report["keywords"] = "chosen"
-        return tokens, report
 
 
 def fixed_tokens(language: str, band: str | None, learnt: dict[str, Any]) -> list[str]:
@@ -134,7 +130,8 @@ def ranked(
     candidates: dict[str, Candidate] = {}
     for each, text, utility in zip(ended, bare, utilities, strict=True):
         full = lexicalised(text, task.copies)
-        unused = tuple(word for word in task.keywords if not seo.holds(full, word))
         mean = each.logprob / (len(each.ids) + 1)
-        candidates.setdefault(full, Candidate(full, mean, float(utility), checker.check(full, task.slots), unused))
+        candidates.setdefault(
+            full, Candidate(full, mean, float(utility), checker.check(full, task.slots), task.unmet(full))
+        )
     return sorted(candidates.values(), key=lambda candidate: candidate.rank)

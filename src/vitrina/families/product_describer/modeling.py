@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import AutoConfig, T5Config, T5ForConditionalGeneration
 
 from vitrina.errors import UsageError
 from vitrina.families.product_describer.configuration import Options
@@ -47,7 +47,7 @@ def build(options: Options, tokens: int, pad: int, end: int) -> T5ForConditional
         )
         return T5ForConditionalGeneration(config)
     folder = resolve_encoder(options.encoder)
-    config = T5Config.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder)
     if config.model_type != "t5":
         raise UsageError(f"model.encoder: {options.encoder} is a {config.model_type}, not a T5.")
     config.dropout_rate = options.dropout

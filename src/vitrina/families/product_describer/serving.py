@@ -61,7 +61,7 @@ class Describer:
 
     def __init__(self, generator: Generator, texts: Texts, evidence: Evidence, settings: dict[str, Any]) -> None:
         """`settings` is the content of `labels.json`; see the family's README."""
-        schema = {name: Slot(**slot) for name, slot in settings["slots"].items()}
+        schema = {slot["name"]: Slot(slot["kind"], slot["copies"], slot["values"]) for slot in settings["slots"]}
         self.generator, self.texts = generator, texts
         self.checker = Checker(schema, evidence)
         self.reader = Reader(schema, settings["controls"], texts, int(settings["max_source"]))
@@ -151,7 +151,7 @@ class Describer:
 def _nothing(task: Task, checker: Checker) -> Candidate:
     """What a model that says nothing is taken to say: the title."""
     text = task.slots["name"]
-    return Candidate(text, NOTHING, 0.0, checker.check(text, task.slots), task.keywords)
+    return Candidate(text, NOTHING, 0.0, checker.check(text, task.slots), task.unmet(text))
 
 
 NOTHING = -20.0
@@ -221,7 +221,7 @@ def _evidence(folder: Path, named: dict[str, Any]) -> Evidence:
     from safetensors.numpy import load_file
 
     try:
-        return Evidence(named["phrases"], named["values"], **load_file(folder / EVIDENCE_FILE))
+        return Evidence(named["phrases"], dict(named["values"]), **load_file(folder / EVIDENCE_FILE))
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{folder / EVIDENCE_FILE} cannot be read: {error}.") from error
 
@@ -251,12 +251,23 @@ def answer(found: Description, model: str, version: str, request_id: str) -> Gen
         missing=_names(best.check.missing),
         invented=_names(best.check.invented),
         language=found.task.language,
-        controls=found.task.controls,
+        controls=_report(found),
         seo=seo.listing(asked.title, asked.brand, best.text, asked.keywords, found.task.language),
         model=model,
         version=version,
         request_id=request_id,
     )
+
+
+def _report(found: Description) -> dict[str, str]:
+    """What became of each control that was asked for."""
+    asked, task = found.request, found.task
+    report = {name: "missed" if name in found.best.unmet else "met" for name in task.wanted}
+    if asked.keywords:
+        report["keywords"] = "missed" if set(asked.keywords) & set(found.best.unmet) else "met"
+    if asked.price_band:
+        report["price_band"] = "shown"
+    return report | {name: "not_learned" for name in task.unlearned if report[name] != "met"}
 
 
 def _names(slots: Sequence[str]) -> list[str]:

@@ -132,13 +132,13 @@ def lexicalised(text: str, copies: Mapping[str, str]) -> str:
     if copies:
         names = "|".join(re.escape(placeholder(name)) for name in copies)
         values = {placeholder(name): value for name, value in copies.items()}
-        text = re.sub(rf"(^|[.!?]\s+)({names})", lambda found: found[1] + _capital(values[found[2]]), text)
-        text = re.sub(names, lambda found: values[found[0]], text)
+        text = re.sub(rf"(^|[.!?]\s+)?({names})", lambda found: _value(found[1], values[found[2]]), text)
     return " ".join(text.split())
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _value(before: str | None, value: str) -> str:
+    """A value with what ends the sentence before it, if it begins one."""
+    return value if before is None else before + value[:1].upper() + value[1:]
 
 
 def special_tokens(schema: Schema) -> list[str]:

@@ -49,8 +49,8 @@ def extend(tokenizer: Tokenizer, special: Sequence[str]) -> Tokenizer:
 class Texts:
     """Encodes and decodes with one `tokenizers` file; ids of `</s>` are added here, never by the file."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer: Any = tokenizer
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
         self.pad, self.end = (int(self.tokenizer.token_to_id(token)) for token in (PAD, END))
 
     def encode(self, texts: Sequence[str], limit: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from vitrina.artifacts import write_json
 from vitrina.errors import DataError, UsageError
 from vitrina.families.layers.products import products_of
 from vitrina.families.product_describer import controls, modeling
-from vitrina.families.product_describer.checker import EVIDENCE_FILE, learn_evidence
+from vitrina.families.product_describer.checker import EVIDENCE_FILE, Checker, Evidence, learn_evidence
 from vitrina.families.product_describer.configuration import Options
 from vitrina.families.product_describer.data import (
     REFERENCES,
@@ -50,10 +50,19 @@ class Prepared:
 
 @dataclass
 class Lessons:
-    """What the training rows decide beside the weights: kept in `labels.json`."""
+    """What the training rows decide beside the weights: written beside them."""
 
     schema: Schema
     learnt: dict[str, Any]
+    evidence: Evidence
+
+
+@dataclass(kw_only=True)
+class DescriberSetup(TrainingSetup):
+    """With what `finish` writes."""
+
+    lessons: Lessons
+    texts: Texts
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -65,13 +74,17 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
     lessons = _lessons(train, options)
     taught, held = (_prepared(frame, lessons) for frame in (train, validation))
     texts = Texts(_tokenizer(taught, lessons, options))
+    if options.faithful:
+        taught = _said(taught, Checker(lessons.schema, lessons.evidence))
     rng = seeded(seed)
-    sources = [_source(taught, i, lessons, options.control_share, rng) for i in range(len(train))]
+    sources = [_source(taught, i, lessons, options.control_share, rng) for i in range(len(taught.rows))]
     plain = [_source(held, i, lessons, 0.0, rng) for i in range(len(validation))]
     model = modeling.build(options, texts.tokenizer.get_vocab_size(), texts.pad, texts.end)
     rows = DescriptionRows(sources, taught.texts, texts, options)
     _check(rows, options)
-    return TrainingSetup(
+    return DescriberSetup(
+        lessons=lessons,
+        texts=texts,
         model=model,
         train_dataset=cast(Any, rows),
         eval_dataset=cast(Any, DescriptionRows(plain, held.texts, texts, options)),
@@ -107,7 +120,28 @@ def _lessons(train: pd.DataFrame, options: Options) -> Lessons:
         "length_bounds": controls.length_bounds(texts),
         "price_bounds": controls.price_bounds(list(prices.fillna(0)), list(currencies)),
     }
-    return Lessons(schema, learnt)
+    plain = [delexicalised(text, copied(schema, row)) for row, text in zip(rows, texts, strict=True)]
+    return Lessons(schema, learnt, learn_evidence(schema, rows, plain))
+
+
+def _said(part: Prepared, checker: Checker) -> Prepared:
+    """What the descriptions say: without the features that each omits, and without those that say something else.
+
+    Crowd-written and shop-written texts leave out a tenth of the features; a model that learns from such pairs learns
+    to do so (Dušek et al., 2019).
+    """
+    checks = [checker.check(text, row) for text, row in zip(part.plain, part.rows, strict=True)]
+    kept = [i for i, check in enumerate(checks) if not check.invented]
+    if not kept:
+        raise DataError("Every training description contradicts its features: set model.faithful to false.")
+    rows = [{n: v for n, v in part.rows[i].items() if n not in checks[i].missing} for i in kept]
+    return Prepared(
+        rows,
+        [part.texts[i] for i in kept],
+        [part.languages[i] for i in kept],
+        [part.bands[i] for i in kept],
+        [part.plain[i] for i in kept],
+    )
 
 
 def _codes(frame: pd.DataFrame) -> list[str]:
@@ -159,18 +193,16 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     """Write `tokenizer.json`, `evidence.safetensors` (what the checker learned) and `labels.json`."""
     from safetensors.numpy import save_file
 
-    options = cast(Options, options)
-    train = pd.read_parquet(data / "train.parquet")
-    lessons = _lessons(train, options)
-    taught = _prepared(train, lessons)
-    evidence = learn_evidence(lessons.schema, taught.rows, taught.texts)
-    cast(Collator, setup.collator).texts.tokenizer.save(str(folder / "tokenizer.json"))
+    options, setup = cast(Options, options), cast(DescriberSetup, setup)
+    lessons, evidence = setup.lessons, setup.lessons.evidence
+    setup.texts.tokenizer.save(str(folder / "tokenizer.json"))
     save_file({"weights": evidence.weights, "offsets": evidence.offsets}, folder / EVIDENCE_FILE)
     write_json(
         folder / "labels.json",
         {
-            "slots": {name: asdict(slot) for name, slot in lessons.schema.items()},
-            "evidence": {"phrases": evidence.phrases, "values": evidence.values},
+            # Lists: the order of slots is the order the model reads them in, and JSON objects are written sorted.
+            "slots": [{"name": name, **asdict(slot)} for name, slot in lessons.schema.items()],
+            "evidence": {"phrases": evidence.phrases, "values": list(evidence.values.items())},
             "controls": lessons.learnt,
             "max_source": options.max_source,
             "max_target": options.max_target,
