@@ -16,8 +16,9 @@ LEARNT = {
     "fashion_recommender": -0.5,
     "product_embedder": 0.5,
     "product_classifier": 0.5,
+    "multimodal_product": 0.4,
     "few_shot_classifier": 0.5,
-    "product_describer": 0.1,
+    "product_describer": 0.03,
     "graph_recommender": 0.02,
     "hybrid_recommender": 0.02,
 }

@@ -15,6 +15,7 @@ BUILT_IN = (
     "graph_recommender",
     "hybrid_recommender",
     "intent_classifier",
+    "multimodal_product",
     "product_classifier",
     "product_describer",
     "product_embedder",

@@ -38,6 +38,7 @@ REQUIREMENTS = (
     "onnxruntime",
     "prometheus-client",
     "pydantic-settings",
+    "python-multipart",
     "tokenizers",
     "uvloop",
 )

@@ -29,7 +29,7 @@ def decode(decoder: msgspec.json.Decoder, body: bytes) -> Any:
         raise Refusal(400, "The body is not valid UTF-8.") from error
     except msgspec.ValidationError as error:
         _require_json(body)  # the decoder stops at the first wrong value; the rest may not even be JSON
-        raise _invalid(error, "body") from error
+        raise invalid(error, "body") from error
     except msgspec.DecodeError as error:
         raise Refusal(400, f"The body is not valid JSON: {error}.") from error
 
@@ -47,7 +47,7 @@ def read_query(kind: type, query: bytes) -> Any:
             raise Refusal(422, f"The query has no parameter {unknown[0]}.", [_where("query", unknown[0])])
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error, "query") from error
+        raise invalid(error, "query") from error
     except ValueError as error:
         raise Refusal(422, "The query string is not name=value pairs of UTF-8 text.") from error
 
@@ -71,7 +71,8 @@ def sentence_of(problem: dict[str, Any]) -> str:
     return f"{'.'.join(problem['loc'])}: {problem['msg']}."
 
 
-def _invalid(error: msgspec.ValidationError, location: str) -> Refusal:
+def invalid(error: msgspec.ValidationError, location: str) -> Refusal:
+    """The 422 of a value that does not fit its type."""
     problem = problem_of(error, location)
     return Refusal(422, f"The request is not valid: {sentence_of(problem)}", [problem])
 

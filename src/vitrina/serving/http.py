@@ -18,6 +18,7 @@ import msgspec
 
 from vitrina.contracts.http import Refusal
 from vitrina.serving.errors import decode, read_query
+from vitrina.serving.forms import boundary_of, decode_form
 from vitrina.serving.openapi import document
 from vitrina.serving.operation import Call, Endpoint, Operation, Reply
 from vitrina.serving.routes import Handler, Route, Routes
@@ -115,7 +116,9 @@ class HttpService:
         predict = self._service.predict
 
         async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
-            request = decode(decoder, await _body(scope, receive, operation.limit))
+            body = await _body(scope, receive, operation.limit)
+            boundary = boundary_of(scope["headers"]) if operation.form else None
+            request = decode_form(operation.request, body, boundary) if boundary else decode(decoder, body)
             return 200, JSON, _encode(await predict(operation, request, request_id))
 
         return handler

@@ -55,7 +55,8 @@ def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
         body: dict[str, Any] = {"schema": _ref(endpoint.request)}
         if endpoint.example is not None:
             body["example"] = msgspec.json.decode(msgspec.json.encode(endpoint.example))
-        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+        forms = {"multipart/form-data": {"schema": _ref(endpoint.request)}} if endpoint.form else {}
+        described["requestBody"] = {"required": True, "content": {"application/json": body, **forms}}
     given = _parameters(endpoint)
     return described | ({"parameters": given} if given else {})
 

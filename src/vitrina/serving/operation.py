@@ -33,6 +33,7 @@ class Operation:
             read in memory is read once (recommendations of 100,000 products: 1.9 ms of processor time a request in
             batches of 16, 2.8 in batches of 8, 6.9 alone); default: as many as take about 20 ms one by one.
         blocking: `predict` waits for something else than the model (a cache server, an index): never on the event loop.
+        form: bodies may also be multipart/form-data, whose file parts are the request's `bytes` fields.
     """
 
     method: ClassVar[str] = "POST"
@@ -52,6 +53,7 @@ class Operation:
     warm: Callable[[Any], Any] | None = None
     together: int | None = None
     blocking: bool = False
+    form: bool = False
 
     @property
     def summary(self) -> str:
@@ -114,6 +116,8 @@ class Endpoint:
         limit: bytes a body may have.
         example: a request for the OpenAPI document.
     """
+
+    form: ClassVar[bool] = False
 
     method: str
     path: str

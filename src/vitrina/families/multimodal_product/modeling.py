@@ -198,8 +198,17 @@ class _Understanding(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.understand(*inputs)
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        price: Tensor,
+        metadata_ids: Tensor,
+        photo: Tensor,
+        seen: Tensor,
+        ngram_ids: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        return self.model.understand(input_ids, attention_mask, price, metadata_ids, photo, seen, ngram_ids)
 
 
 class _Looking(nn.Module):

@@ -26,6 +26,12 @@ from vitrina.families.multimodal_product.predictor import MultimodalPrediction, 
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
+EXAMPLE_IMAGE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000002000000020802000000fdd49a73"
+    "0000001649444154789c63d4b059c0c0c0c0c4c0c0c0c0c000000be20108babaa4a90000000049454e44ae426082"
+)
+"""Two by two blue pixels as a PNG: what warms the photo's graph up, and the image of the OpenAPI document."""
+
 
 def load(folder: Path, weights: str | None = None) -> MultimodalPredictor:
     """Load an exported folder; `weights` names the ONNX file (default: int8 where there is one).

@@ -1,0 +1,162 @@
+"""`POST /ultra/multimodal/analyze` as callers use it: JSON, forms, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bentos.multimodal_product.service import MAX_BODY, NAME, OPERATION
+from tests.multimodal_models import KINDS, photo
+from vitrina.families.multimodal_product import serving
+from vitrina.monitoring.predictions import read_window
+from vitrina.serving.http import HttpService
+from vitrina.serving.openapi import document
+from vitrina.serving.service import ModelService
+
+PATH = "/ultra/multimodal/analyze"
+BOOTS = photo("boots", "blue")
+
+Post = Callable[..., httpx.Response]
+
+
+async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
+    """What stands behind the middleware."""
+
+
+@pytest.fixture(scope="module")
+def running(
+    multimodal_shop: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Post, ModelService, Path]]:
+    log = tmp_path_factory.mktemp("log")
+    service = ModelService(serving.load, [OPERATION], source=multimodal_shop[1], predictions=log, name=NAME)
+    service.start()
+    app = HttpService(nothing_behind, build=lambda: service)
+
+    def post(**request: Any) -> httpx.Response:
+        async def main() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                return await client.post(PATH, **request)
+
+        return asyncio.run(main())
+
+    yield post, service, log
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def post(running: tuple[Post, ModelService, Path]) -> Post:
+    return running[0]
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def test_json_with_an_image_is_analysed(post: Post) -> None:
+    body = {"title": "nice thing", "image": encoded(BOOTS), "price": 99.5, "currency": "EUR", "review": "lovely"}
+    answer = post(json=body | {"embedding": True})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["category"] == KINDS["boots"]
+    assert found["levels"][-1]["name"] == "Boots"
+    assert found["modalities"] == ["text", "photo", "price"]
+    assert 0 <= found["quality"] <= 1
+    assert found["price"]["currency"] == "EUR"
+    assert found["sentiment"]["rating"] >= 1
+    assert len(found["embedding"]) == 48
+
+
+def test_a_form_with_an_image_file_says_the_same_as_json(post: Post) -> None:
+    form = {"title": "nice thing", "price": "99.5", "currency": "EUR", "attributes": json.dumps({"cut": "short"})}
+    by_form = post(data=form, files={"image": ("boots.jpg", BOOTS, "image/jpeg")}).json()
+    plain = form | {"price": 99.5, "attributes": {"cut": "short"}, "image": encoded(BOOTS)}
+    by_json = post(json=plain).json()
+    for each in (by_form, by_json):
+        each.pop("request_id")
+    assert by_form == by_json
+
+
+def test_a_form_without_a_chosen_file_is_text_alone(post: Post) -> None:
+    answer = post(data={"title": "nice boots", "embedding": "true"}, files={"image": ("", b"", "image/jpeg")})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["modalities"] == ["text"]
+    assert answer.json()["embedding"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"json": {"title": "boots", "price": "free"}},
+        {"data": {"title": "boots", "price": "free"}, "files": {"image": ("b.jpg", BOOTS)}},
+        {"json": {"brand": "Acme"}},
+        {"json": {"image": "not base64!"}},
+        {"json": {"image": encoded(b"MZ this is no image")}},
+        {"json": {"image": encoded(BOOTS[: len(BOOTS) // 2])}},
+        {"data": {"titel": "boots"}, "files": {"image": ("b.jpg", BOOTS)}},
+        {"data": {"title": "boots", "attributes": "cut: short"}, "files": {"image": ("b.jpg", BOOTS)}},
+        {"json": {"title": "boots", "attributes": {f"a{n}": "b" for n in range(200)}}},
+    ],
+)
+def test_what_cannot_be_read_is_answered_422_with_a_sentence(post: Post, request_: dict[str, Any]) -> None:
+    answer = post(**request_)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["code"] == "invalid_request"
+    assert answer.json()["error"]["message"].endswith(".")
+
+
+def test_an_image_of_eleven_megabytes_is_answered_413(post: Post) -> None:
+    answer = post(files={"image": ("b.jpg", BOOTS + b"0" * (11 * 1024 * 1024))})
+    assert answer.status_code == 413, answer.text
+    assert "10 MiB" in answer.json()["error"]["message"]
+
+
+def test_an_image_of_fifty_megabytes_is_answered_413_before_it_is_read(post: Post) -> None:
+    body = b'{"image": "' + b"A" * (50 * 1024 * 1024) + b'"}'
+    assert len(body) > MAX_BODY
+    assert post(content=body).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"--x\r\nno form", "multipart/form-data; boundary=y"),
+        (b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nboots', "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data"),
+        (b"{", "application/json"),
+    ],
+)
+def test_a_broken_body_is_answered_400(post: Post, content: bytes, kind: str) -> None:
+    answer = post(content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 400, answer.text
+
+
+def test_script_in_a_title_is_not_echoed(post: Post) -> None:
+    title = "<script>alert('boots')</script> nice boots"
+    answer = post(json={"title": title, "brand": "<b>Acme</b>", "attributes": {"<i>cut</i>": "<u>short</u>"}})
+    assert answer.status_code == 200, answer.text
+    assert "<" not in answer.text
+
+
+def test_predictions_are_logged_without_the_image(post: Post, running: tuple[Post, ModelService, Path]) -> None:
+    request_id = post(json={"title": "nice trousers", "image": encoded(photo("trousers", "red"))}).json()["request_id"]
+    deadline = time.monotonic() + 10
+    while request_id not in set((frame := read_window(running[2]).frame)["request_id"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert frame.set_index("request_id").loc[request_id, "modalities"] == "text+photo"
+    assert "image" not in frame.columns
+
+
+def test_the_document_says_that_forms_are_taken(running: tuple[Post, ModelService, Path]) -> None:
+    described = document(running[1], keyed=False)["paths"][PATH]["post"]["requestBody"]["content"]
+    assert set(described) == {"application/json", "multipart/form-data"}
+    assert isinstance(described["application/json"]["example"]["image"], str)
