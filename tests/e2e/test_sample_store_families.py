@@ -18,7 +18,7 @@ LEARNT = {
     "product_classifier": 0.5,
     "multimodal_product": 0.4,
     "few_shot_classifier": 0.5,
-    "product_describer": 0.03,
+    "product_describer": 0.1,
     "graph_recommender": 0.02,
     "hybrid_recommender": 0.02,
 }
