@@ -35,6 +35,7 @@ def _register() -> None:
         "pipelines",
         "embedding",
         "index",
+        "llm",
         "operations",
     ):
         importlib.import_module(f"vitrina.cli.{name}")

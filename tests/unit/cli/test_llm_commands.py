@@ -1,0 +1,40 @@
+"""`vitrina llm …` as a person and as a program use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vitrina.errors import UsageError
+
+
+def run(*arguments: str) -> str:
+    from vitrina.cli import app, llm  # noqa: F401 - the second adds its commands to the first
+
+    result = CliRunner().invoke(app, ["llm", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_plan_is_a_table_for_people():
+    shown = run("plan", "granite-3.1-8b", "--gpu", "L4", "--gpu", "T4", "--dtype", "bf16")
+    assert "8,170,848,256 parameters" in shown
+    assert "--max-model-len=4096" in shown
+    assert "vLLM does not run bf16" in " ".join(shown.split())
+
+
+def test_a_plan_is_json_for_programs_and_a_picture(tmp_path):
+    picture = tmp_path / "new" / "plan.png"
+    made = json.loads(run("plan", "granite-3.1-2b", "--concurrency", "10", "--picture", str(picture), "--json"))
+    assert made["parameters"]["total"] == 2_533_531_648
+    assert all(gpu["largest_concurrency"] >= 10 for gpu in made["gpus"] if gpu["fits"])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert Path(made["picture"]) == picture
+
+
+def test_a_mistake_reaches_the_user_as_one_sentence():
+    with pytest.raises(UsageError, match="cannot be divided among 3"):
+        run("plan", "granite-3.1-8b", "--tensor-parallel", "3")
