@@ -19,6 +19,7 @@ LEARNT = {
     "multimodal_product": 0.4,
     "few_shot_classifier": 0.5,
     "product_describer": 0.1,
+    "product_imager": 0.0,  # a few steps of diffusion draw noise: it is the path that is tested
     "graph_recommender": 0.02,
     "hybrid_recommender": 0.02,
 }

@@ -11,11 +11,15 @@ from torch.utils.data import Dataset
 
 from vitrina.errors import DataError
 from vitrina.families.product_imager.configuration import TRAIN_STEPS, Options
-from vitrina.families.product_imager.photos import read_photos
+from vitrina.families.product_imager.photos import read_photo, read_photos
 from vitrina.families.product_imager.styles import STYLES, styled
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+HELD_SIDE = 128
+"""Pixels a side up to which all photos are held in memory: 50 kB each."""
 
 
 class Photo(NamedTuple):
@@ -27,13 +31,18 @@ class Photo(NamedTuple):
 
 
 class Photos(Dataset):
-    """The photos of a split, read once."""
+    """The photos of a split: small ones are read once, large ones whenever they are asked for."""
 
     def __init__(self, rows: pd.DataFrame, labels: Sequence[str], options: Options) -> None:
         place = {label: number for number, label in enumerate(labels, 1)}
-        self.pixels, readable = read_photos(list(rows["jpeg"]), options.side, options.channels)
-        self.pixels = self.pixels[readable]
+        self._side, self._channels = options.side, options.channels
+        self._pixels: np.ndarray | None = None
+        readable = np.ones(len(rows), dtype=bool)
+        if options.side <= HELD_SIDE:
+            self._pixels, readable = read_photos(list(rows["jpeg"]), options.side, options.channels)
+            self._pixels = self._pixels[readable]
         kept = rows[readable]
+        self._contents = [] if self._pixels is not None else list(kept["jpeg"])
         self.labels = list(labels)
         self.texts = list(kept["text"])
         self.categories = [place.get(label, 0) for label in kept["category"]]
@@ -44,7 +53,13 @@ class Photos(Dataset):
         return len(self.texts)
 
     def __getitem__(self, place: int) -> Photo:
-        return Photo(self.pixels[place], self.texts[place], self.categories[place])
+        return Photo(self.pixels([place])[0], self.texts[place], self.categories[place])
+
+    def pixels(self, places: Sequence[int] | np.ndarray) -> np.ndarray:
+        """uint8 (places, channels, side, side)."""
+        if self._pixels is not None:
+            return self._pixels[places]
+        return np.stack([read_photo(self._contents[place], self._side, self._channels) for place in places])
 
 
 class Collator:

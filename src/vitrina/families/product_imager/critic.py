@@ -22,6 +22,9 @@ CRITIC = "critic"
 
 WIDTHS = (32, 64, 128)
 FEATURES = 64
+SIDE = 64
+"""Larger pictures are reduced to about this many pixels a side."""
+
 SHARPNESS = 0.07
 """Temperature of the contrastive loss."""
 
@@ -80,6 +83,8 @@ class Critic(PreTrainedModel):
         **_: Any,
     ) -> CriticOutput:
         """`pixels` float 0–1 (batch, channels, side, side); `category` counts from 0, −1: not known."""
+        if self.config.side > SIDE:
+            pixels = F.avg_pool2d(pixels, self.config.side // SIDE)
         seen = self.body(pixels * 2 - 1)
         features = self.features(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], 1))
         logits, vector = self.category(F.silu(features)), F.normalize(self.joint(features), dim=1)

@@ -101,7 +101,7 @@ def _fit(train: Photos, validation: Photos, collator: Collator, categories: int,
 def _real(critic: Critic, train: Photos, validation: Photos) -> dict[str, np.ndarray]:
     """What generated pictures are compared with: features of real photos, and how far those of others lie."""
     places = np.linspace(0, len(train) - 1, min(KEPT, len(train))).astype(int)
-    known, others = _features(critic, train.pixels[places]), _features(critic, validation.pixels)
+    known, others = _features(critic, train, places), _features(critic, validation, np.arange(len(validation)))
     shape = Gaussian.of(known)
     return {
         "mean": shape.mean,
@@ -112,11 +112,11 @@ def _real(critic: Critic, train: Photos, validation: Photos) -> dict[str, np.nda
     }
 
 
-def _features(critic: Critic, pixels: np.ndarray) -> np.ndarray:
+def _features(critic: Critic, photos: Photos, places: np.ndarray) -> np.ndarray:
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(pixels), TOGETHER):
-            some = torch.from_numpy(pixels[start : start + TOGETHER]).float() / 255
+        for start in range(0, len(places), TOGETHER):
+            some = torch.from_numpy(photos.pixels(places[start : start + TOGETHER])).float() / 255
             parts.append(critic(some.to(critic.device)).features.float().cpu().numpy())
     return np.concatenate(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,17 @@ class ProductImager(PreTrainedModel):
         self.conditions = Conditions(config.encoder, config.categories)
         self.unet = UNet2DConditionModel.from_config(config.unet)
         self.vae = AutoencoderKL.from_config(config.vae).requires_grad_(False) if config.vae else None
-        self.schedule = DDPMScheduler.from_config(config.schedule)
         self.post_init()
+
+    @cached_property
+    def schedule(self) -> DDPMScheduler:
+        """Made when first used: `from_pretrained` builds the model on a device without memory."""
+        return DDPMScheduler.from_config(self.config.schedule)
 
     def _init_weights(self, module: nn.Module) -> None:
         """The parts initialise themselves."""
 
-    def _set_gradient_checkpointing(self, enable: bool = True, gradient_checkpointing_func: Any = None) -> None:
+    def _set_gradient_checkpointing(self, enable: bool = True, **_: Any) -> None:
         (self.unet.enable_gradient_checkpointing if enable else self.unet.disable_gradient_checkpointing)()
 
     def forward(
