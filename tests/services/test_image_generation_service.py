@@ -202,5 +202,6 @@ def test_direct_pictures_are_logged_for_drift(client: Client) -> None:
 def test_the_example_and_the_routes_are_documented(client: Client) -> None:
     paths = client("GET", "/docs.json").json()["paths"]
     assert {PATH, f"{PATH}/{{id}}"} <= set(paths)
+    assert {"200", "202", "422"} <= set(paths[PATH]["post"]["responses"])
     example = msgspec.json.decode(msgspec.json.encode(EXAMPLE))
     assert client("POST", PATH, example).status_code == 200

@@ -46,11 +46,15 @@ def document(service: ModelService, keyed: bool) -> dict[str, Any]:
     return whole
 
 
+def _answer(endpoint: Operation | Endpoint, status: int) -> dict[str, Any]:
+    phrase = HTTPStatus(status).phrase
+    return {"description": phrase} if endpoint.response is None else _response(phrase, endpoint.response)
+
+
 def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
-    phrase = HTTPStatus(endpoint.status).phrase
-    answer = {"description": phrase} if endpoint.response is None else _response(phrase, endpoint.response)
+    answers = {str(status): _answer(endpoint, status) for status in (endpoint.status, *endpoint.also)}
     refused = {str(status): _response(HTTPStatus(status).phrase, ErrorBody) for status in CODES}
-    described: dict[str, Any] = {"summary": endpoint.summary, "responses": {str(endpoint.status): answer, **refused}}
+    described: dict[str, Any] = {"summary": endpoint.summary, "responses": {**answers, **refused}}
     if endpoint.request is not None:
         body: dict[str, Any] = {"schema": _ref(endpoint.request)}
         if endpoint.example is not None:

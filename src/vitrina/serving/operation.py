@@ -38,6 +38,7 @@ class Operation:
 
     method: ClassVar[str] = "POST"
     status: ClassVar[int] = 200
+    also: ClassVar[tuple[int, ...]] = ()
     query: ClassVar[type[msgspec.Struct] | None] = None
     headers: ClassVar[tuple[str, ...]] = ()
 
@@ -113,6 +114,7 @@ class Endpoint:
         query: the type of the query string, a flat struct; None: it is ignored.
         headers: names of the headers that `handle` reads.
         status: of a successful answer.
+        also: statuses that a `Reply` may have instead.
         limit: bytes a body may have.
         example: a request for the OpenAPI document.
     """
@@ -128,5 +130,6 @@ class Endpoint:
     query: type[msgspec.Struct] | None = None
     headers: tuple[str, ...] = ()
     status: int = 200
+    also: tuple[int, ...] = ()
     limit: int = MAX_BODY
     example: msgspec.Struct | None = None

@@ -84,7 +84,7 @@ class ImageJobs:
         one = f"{PATH}/{{id}}"
         said = "Draw a picture of a product; 202 and a job where that takes long."
         return [
-            Endpoint("POST", PATH, said, self.draw, ImageAnswer, request=ImageRequest, example=EXAMPLE),
+            Endpoint("POST", PATH, said, self.draw, ImageAnswer, request=ImageRequest, also=(202,), example=EXAMPLE),
             Endpoint("GET", one, "How far a job is, and its pictures.", self.status, ImageAnswer),
             Endpoint("DELETE", one, "Cancel a job; pictures that are done stay.", self.cancel, ImageAnswer),
         ]
