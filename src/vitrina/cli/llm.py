@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vitrina.cli import app
-from vitrina.cli.output import Json, show
+from vitrina.cli.output import Json, Overrides, pairs, show, typed
 
 if TYPE_CHECKING:
     from vitrina.jobs.llm_plan import LlmPlanResult
@@ -51,6 +51,26 @@ def plan(
         show(result, as_json)
     else:
         _show_plan(result)
+
+
+@llm_app.command()
+def manifests(
+    output: Annotated[Path, typer.Option(help="Folder for <profile>-<mode>.yaml.")],
+    profile: Annotated[
+        str | None, typer.Option(help="minimal, production, high-throughput or a YAML file; default: all three.")
+    ] = None,
+    mode: Annotated[list[str] | None, typer.Option(help="raw or serverless; default: both.")] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Write the manifests that serve a language model on KServe with vLLM.
+
+    Example: vitrina llm manifests --profile production --set max_replicas=6 --output deploy/kserve/llm
+    """
+    from vitrina.jobs import llm_manifests as job
+    from vitrina.jobs.llm_manifests import MODES
+
+    show(job(output, profile=profile, modes=mode or MODES, overrides=typed(pairs(overrides, "--set"))), as_json)
 
 
 def _show_plan(result: LlmPlanResult) -> None:

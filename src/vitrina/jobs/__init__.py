@@ -16,6 +16,7 @@ from vitrina.jobs.ingest import ingest
 from vitrina.jobs.kept_events import kept_events
 from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
+from vitrina.jobs.llm_manifests import llm_manifests
 from vitrina.jobs.llm_plan import llm_plan
 from vitrina.jobs.merge import merge
 from vitrina.jobs.package import package
@@ -47,6 +48,7 @@ __all__ = [
     "kept_events",
     "label",
     "labelled",
+    "llm_manifests",
     "llm_plan",
     "merge",
     "package",

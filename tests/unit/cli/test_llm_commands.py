@@ -38,3 +38,20 @@ def test_a_plan_is_json_for_programs_and_a_picture(tmp_path):
 def test_a_mistake_reaches_the_user_as_one_sentence():
     with pytest.raises(UsageError, match="cannot be divided among 3"):
         run("plan", "granite-3.1-8b", "--tensor-parallel", "3")
+
+
+def test_manifests_are_written_as_files(tmp_path):
+    options = (
+        "--profile",
+        "production",
+        "--mode",
+        "raw",
+        "--set",
+        "max_replicas=6",
+        "--output",
+        str(tmp_path),
+        "--json",
+    )
+    made = json.loads(run("manifests", *options))
+    assert [Path(path).name for path in made["files"]] == ["production-raw.yaml"]
+    assert "maxReplicas: 6" in (tmp_path / "production-raw.yaml").read_text()

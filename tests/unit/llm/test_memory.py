@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.llm.test_parameters import TINY
 from vitrina.errors import UsageError
 from vitrina.llm.memory import GIB, kv_bytes, memory, weight_bytes
 from vitrina.llm.models import facts_of, resolve_model
@@ -15,11 +14,11 @@ GRANITE = resolve_model("granite-3.1-8b")
 
 @pytest.mark.parametrize("name", ["granite", "llama with wide heads", "qwen2", "gpt2"])
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_the_cache_is_as_large_as_a_real_one(name, dtype):
+def test_the_cache_is_as_large_as_a_real_one(name, dtype, tiny):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
-    config = TINY[name]
+    config = tiny[name]
     known = {key: value for key, value in config.items() if key != "model_type"}
     of_model = AutoConfig.for_model(config["model_type"], **known)
     model = AutoModelForCausalLM.from_config(of_model, dtype=torch.float32 if dtype == "fp32" else torch.bfloat16)
@@ -30,13 +29,13 @@ def test_the_cache_is_as_large_as_a_real_one(name, dtype):
     assert kv_bytes(facts_of(config, name), dtype, 37) == held
 
 
-def test_the_weights_are_as_large_as_real_ones():
+def test_the_weights_are_as_large_as_real_ones(tiny):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    known = {key: value for key, value in TINY["qwen2"].items() if key != "model_type"}
+    known = {key: value for key, value in tiny["qwen2"].items() if key != "model_type"}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("qwen2", **known), dtype=torch.bfloat16)
-    assert weight_bytes(facts_of(TINY["qwen2"], "q"), "bf16") == sum(part.nbytes for part in model.parameters())
+    assert weight_bytes(facts_of(tiny["qwen2"], "q"), "bf16") == sum(part.nbytes for part in model.parameters())
 
 
 def test_a_window_bounds_the_cache():
