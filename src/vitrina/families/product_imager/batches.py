@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from vitrina.errors import DataError
+from vitrina.families.layers import photos
 from vitrina.families.product_imager.configuration import TRAIN_STEPS, Options
-from vitrina.families.product_imager.photos import read_photo, read_photos
 from vitrina.families.product_imager.styles import STYLES, styled
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Photos(Dataset):
         self._pixels: np.ndarray | None = None
         readable = np.ones(len(rows), dtype=bool)
         if options.side <= HELD_SIDE:
-            self._pixels, readable = read_photos(list(rows["jpeg"]), options.side, options.channels)
+            self._pixels, readable = photos.read_all(list(rows["jpeg"]), options.side, channels=options.channels)
             self._pixels = self._pixels[readable]
         kept = rows[readable]
         self._contents = [] if self._pixels is not None else list(kept["jpeg"])
@@ -59,7 +59,7 @@ class Photos(Dataset):
         """uint8 (places, channels, side, side)."""
         if self._pixels is not None:
             return self._pixels[places]
-        return np.stack([read_photo(self._contents[place], self._side, self._channels) for place in places])
+        return np.stack([photos.read(self._contents[place], self._side, channels=self._channels) for place in places])
 
 
 class Collator:

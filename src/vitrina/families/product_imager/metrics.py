@@ -10,7 +10,7 @@ from vitrina.errors import DataError
 from vitrina.evaluation import classification
 from vitrina.evaluation.images import copied, frechet, grid
 from vitrina.evaluation.report import Evaluation
-from vitrina.families.product_imager.photos import read_photos
+from vitrina.families.layers import photos
 from vitrina.families.product_imager.serving import ImagerPredictor
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _against_photos(predictor: ImagerPredictor, drawn: list[Drawn], examples: pd
     if "jpeg" not in examples or len(examples) < 2:
         return found
     channels = 3 if drawn[0].picture.ndim == 3 else 1
-    pixels, readable = read_photos(list(examples["jpeg"]), imager.side, channels)
+    pixels, readable = photos.read_all(list(examples["jpeg"]), imager.side, channels=channels)
     if readable.sum() < 2:
         return found
     real = imager.judge(pixels[readable].astype(np.float32) / 255)[0]

@@ -16,9 +16,9 @@ from vitrina.artifacts import read_json, verify_manifest
 from vitrina.contracts.http import Refusal
 from vitrina.contracts.image_generation import ImageRequest
 from vitrina.errors import ArtifactError
+from vitrina.families.layers.photos import read_all
 from vitrina.families.product_imager import data, metrics, serving
 from vitrina.families.product_imager.drawing import Ask
-from vitrina.families.product_imager.photos import read_photos
 from vitrina.families.product_imager.serving import ImagerPredictor
 
 RED = Ask("red disc", KINDS[0], "photorealistic", seed=5, steps=4, guidance=2.0)
@@ -82,7 +82,7 @@ def test_a_png_says_that_it_is_generated_and_by_what(predictor: ImagerPredictor)
 def test_quality_is_calibrated_on_photos(predictor: ImagerPredictor) -> None:
     """Photos that nobody trained on spread over the scale; noise is at its bottom."""
     fresh = [photo(kind, colour, hand) for kind in KINDS for colour in ("red", "green", "blue") for hand in (90, 91)]
-    pixels, _ = read_photos(fresh, 16, 3)
+    pixels, _ = read_all(fresh, 16)
     photos = predictor.imager.quality(predictor.imager.judge(pixels.astype(np.float32) / 255)[0])
     noise = np.random.default_rng(0).random((8, 3, 16, 16), dtype=np.float32)
     assert 0.2 < photos.mean() < 0.9
