@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from vitrina.contracts import TABLES
+from vitrina.data.tables import write_table
+
 KINDS = {"shirt": "Clothing > Shirts", "trousers": "Clothing > Trousers", "boots": "Shoes > Boots"}
 PAINTS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
 SHAPES = {"shirt": (16, 40), "trousers": (40, 16), "boots": (16, 16)}
@@ -51,6 +54,8 @@ def shop_tables(folder: Path) -> dict[str, Path]:
     reviews = pd.DataFrame(
         {
             "review_id": [f"r{number}" for number in range(240)],
+            "user_id": [f"u{number}" for number in range(240)],
+            "timestamp": pd.Timestamp("2026-01-01", tz="UTC"),
             "product_id": [f"p{number}" for number in rng.integers(0, 420, 240)],
             "rating": stars,
             "title": None,
@@ -64,7 +69,7 @@ def shop_tables(folder: Path) -> dict[str, Path]:
         "reviews": reviews,
     }
     for name, frame in tables.items():
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
+        write_table(frame, TABLES[name], folder / f"{name}.parquet")
     return {name: folder / f"{name}.parquet" for name in tables}
 
 

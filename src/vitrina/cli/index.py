@@ -18,6 +18,7 @@ app.add_typer(index_app)
 
 Index = Annotated[str, typer.Argument(help="Index folder, or postgresql://user@host/database#schema.")]
 Catalogue = Annotated[Path, typer.Argument(help="Canonical catalogue, or a folder of embedded shards (.parquet).")]
+Images = Annotated[Path | None, typer.Option(help="Canonical images table, for a model that reads photos.")]
 MODEL = "Model folder, models:/<name>@champion or models:/<name>/<version>."
 
 
@@ -26,6 +27,7 @@ def build(
     model: Annotated[str, typer.Argument(help=MODEL)],
     catalogue: Catalogue,
     output: Annotated[str, typer.Option(help="Index folder, or postgresql://user@host/database#schema.")],
+    images: Images = None,
     as_json: Json = False,
 ) -> None:
     """Embed a catalogue and index it; an index that is there stays in use until the new one is complete.
@@ -35,7 +37,7 @@ def build(
     from vitrina.jobs import index_build as job
 
     with working() as progress:
-        result = job(model, catalogue, output, progress=progress)
+        result = job(model, catalogue, output, images=images, progress=progress)
     show(result, as_json)
 
 
@@ -44,6 +46,7 @@ def add(
     index: Index,
     catalogue: Catalogue,
     model: Annotated[str, typer.Option(help=MODEL)],
+    images: Images = None,
     as_json: Json = False,
 ) -> None:
     """Add products, or replace those whose id is there; all or none.
@@ -53,7 +56,7 @@ def add(
     from vitrina.jobs import index_add as job
 
     with working() as progress:
-        result = job(index, model, catalogue, progress=progress)
+        result = job(index, model, catalogue, images=images, progress=progress)
     show(result, as_json)
 
 
@@ -80,7 +83,8 @@ def remove(
 @index_app.command()
 def search(
     index: Index,
-    query: Annotated[str, typer.Argument(help="What a customer would type.")],
+    query: Annotated[str, typer.Argument(help="What a customer would type; may be left out with --image.")] = "",
+    image: Annotated[Path | None, typer.Option(help="A photo of what is looked for.")] = None,
     model: Annotated[str | None, typer.Option(help=f"{MODEL} Without it the search is lexical.")] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="Products to show.")] = 10,
     mode: Annotated[str | None, typer.Option(help="vector, lexical or hybrid; default: hybrid with a model.")] = None,
@@ -102,7 +106,9 @@ def search(
     from vitrina.search import Filters, Mode
 
     filters = Filters(category, min_price, max_price, currency, language)
-    result = job(index, query, model=model, k=k, filters=filters, mode=cast(Mode | None, mode), rerank=rerank)
+    result = job(
+        index, query, model=model, k=k, filters=filters, mode=cast(Mode | None, mode), rerank=rerank, image=image
+    )
     if as_json:
         show(result, as_json)
     else:

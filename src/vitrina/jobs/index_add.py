@@ -20,11 +20,13 @@ class IndexAddResult(JobResult):
     rows: int
 
 
-def index_add(index: str, model: str, catalogue: Path, *, progress: Progress | None = None) -> IndexAddResult:
+def index_add(
+    index: str, model: str, catalogue: Path, *, images: Path | None = None, progress: Progress | None = None
+) -> IndexAddResult:
     """Add the products of a catalogue, all or none; those whose id is there are replaced.
 
     Args:
-        index, model, catalogue: as for `index_build`; the model must be the one that built the index.
+        index, model, catalogue, images: as for `index_build`; the model must be the one that built the index.
 
     Raises:
         ArtifactError: no index, a damaged one, or one of another model version. And what `index_build` raises.
@@ -34,5 +36,5 @@ def index_add(index: str, model: str, catalogue: Path, *, progress: Progress | N
 
     embedder = embedder_of(model)
     opened = open_index(index, version=embedder.version)
-    change = opened.add(catalogue_entries(Path(catalogue), embedder), progress)
+    change = opened.add(catalogue_entries(Path(catalogue), embedder, images), progress)
     return IndexAddResult(index=str(index), added=change.added, replaced=change.replaced, rows=opened.facts.rows)

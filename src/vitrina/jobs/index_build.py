@@ -22,7 +22,9 @@ class IndexBuildResult(JobResult):
     seconds: float
 
 
-def index_build(model: str, catalogue: Path, output: str, *, progress: Progress | None = None) -> IndexBuildResult:
+def index_build(
+    model: str, catalogue: Path, output: str, *, images: Path | None = None, progress: Progress | None = None
+) -> IndexBuildResult:
     """Embed a catalogue and index it; an index that is there is replaced once the new one is complete.
 
     Args:
@@ -30,6 +32,7 @@ def index_build(model: str, catalogue: Path, output: str, *, progress: Progress 
         catalogue: a canonical catalogue, or a folder of such files; files that have an `embedding` column
             (`vitrina.search.shards`) are indexed as they are, and the model is not run.
         output: a folder, or `postgresql://user@host/database#schema`.
+        images: the `images` table, for a model that reads photos.
         progress: told what is being done, and how many rows are done.
 
     Raises:
@@ -44,7 +47,7 @@ def index_build(model: str, catalogue: Path, output: str, *, progress: Progress 
 
     started = time.perf_counter()
     embedder = embedder_of(model)
-    entries = catalogue_entries(Path(catalogue), embedder)
+    entries = catalogue_entries(Path(catalogue), embedder, images)
     built = build_index(output, entries, model=embedder.model, version=embedder.version, progress=progress)
     return IndexBuildResult(
         index=str(output),

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from vitrina.search import Entries
 
 BATCH = 1024
+LARGEST = 20_000
+"""Pixels a side of a photo, as the `images` table allows."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,24 @@ class Embedder:
             raise UsageError(f"{spec.name} cannot embed products: it reads {strange[0]}, which no catalogue has.")
         return spec.serving.load(self.folder)
 
-    def query(self, text: str) -> np.ndarray:
-        """The embedding of a query; by default that of a product of which only the title is known."""
+    @property
+    def sees(self) -> bool:
+        """Whether the model also reads photos."""
+        from vitrina.families import catalog
+
+        return "image" in catalog.get(self.model).optional_inputs
+
+    def query(self, text: str, image: Path | None = None) -> np.ndarray:
+        """The embedding of a query: by default that of a product of which only the title, or a photo, is known.
+
+        Raises:
+            UsageError: an image for a model that reads none, or no such file. DataError: no image.
+        """
         import pandas as pd
 
         predictor = self.load()
+        if image is not None:
+            return predictor.embed(pd.DataFrame({"title": [text or None], "image": [_photo(image, self)]}))[0]
         if hasattr(predictor, "embed_queries"):
             return predictor.embed_queries([text])[0]
         return predictor.embed(pd.DataFrame({"title": [text]}))[0]
@@ -62,15 +78,36 @@ def embedder_of(model: str) -> Embedder:
     return Embedder(source.model, folder_version(source.folder), source.folder)
 
 
-def catalogue_entries(catalogue: Path, embedder: Embedder) -> Iterator[Entries]:
+def _photo(image: Path, embedder: Embedder) -> bytes:
+    from vitrina.errors import UsageError
+    from vitrina.families.layers.pictures import opened
+
+    if not embedder.sees:
+        raise UsageError(f"{embedder.model} does not read photos: search with words.")
+    if not image.is_file():
+        raise UsageError(f"{image} does not exist.")
+    content = image.read_bytes()
+    opened(content, "RGB", LARGEST)
+    return content
+
+
+def catalogue_entries(catalogue: Path, embedder: Embedder, images: Path | None = None) -> Iterator[Entries]:
     """The products of a canonical catalogue, a file or a folder of files; rows that bring embeddings keep them.
 
-    Raises:
-        UsageError: no such catalogue. DataError: an empty one, a broken one, or embeddings of another model version.
-    """
-    from vitrina.errors import DataError
+    Args:
+        images: the `images` table, whose photos the model reads too.
 
-    parts = (_entries(path, embedder) for path in _files(Path(catalogue)))
+    Raises:
+        UsageError: no such catalogue or images, or a model that reads no photos.
+        DataError: an empty catalogue, a broken one, or embeddings of another model version.
+    """
+    from vitrina.errors import DataError, UsageError
+
+    if images is not None and not embedder.sees:
+        raise UsageError(f"{embedder.model} does not read photos: leave the images out.")
+    if images is not None and not images.is_file():
+        raise UsageError(f"Images {images} do not exist.")
+    parts = (_entries(path, embedder, images) for path in _files(Path(catalogue)))
     found = chain.from_iterable(parts)
     first = next(found, None)
     if first is None:
@@ -90,7 +127,7 @@ def _files(catalogue: Path) -> Sequence[Path]:
     raise UsageError(f"{catalogue} holds no .parquet file.")
 
 
-def _entries(path: Path, embedder: Embedder) -> Iterator[Entries]:
+def _entries(path: Path, embedder: Embedder, images: Path | None) -> Iterator[Entries]:
     from vitrina.contracts import CATALOGUE
     from vitrina.data.tables import read_batches
     from vitrina.families.layers.products import product_text, products_of
@@ -102,6 +139,18 @@ def _entries(path: Path, embedder: Embedder) -> Iterator[Entries]:
         if len(rows) == 0:
             continue
         frame = rows.select(CATALOGUE.names).to_pandas()
-        vectors = vectors_of(rows, path) if predictor is None else predictor.embed(frame)
+        vectors = vectors_of(rows, path) if predictor is None else predictor.embed(with_photos(frame, images))
         texts = [product_text(product, category=True) for product in products_of(frame)]
         yield Entries(rows, vectors, texts)
+
+
+def with_photos(frame: pd.DataFrame, images: Path | None) -> pd.DataFrame:
+    """The products with `image`, the bytes of their first photo in the `images` table; without a table as they are."""
+    if images is None:
+        return frame
+    import pyarrow.parquet as pq
+
+    wanted = [("product_id", "in", frame["product_id"].tolist())]
+    found = pq.read_table(images, columns=["image_id", "product_id", "jpeg"], filters=wanted).to_pandas()
+    first = found.sort_values("image_id", kind="stable").drop_duplicates("product_id").set_index("product_id")["jpeg"]
+    return frame.assign(image=frame["product_id"].map(first).astype(object).where(lambda known: known.notna(), None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrina.jobs.result import JobResult
@@ -28,13 +29,15 @@ def index_search(
     filters: Filters | None = None,
     mode: Mode | None = None,
     rerank: str | None = None,
+    image: Path | None = None,
 ) -> IndexSearchResult:
-    """Search an index with a text.
+    """Search an index with a text, a photo, or both.
 
     Args:
         model: the model that built the index; only a lexical search does without.
         mode: default `hybrid` with a model, `lexical` without.
         rerank: a model that puts the first products found into a better order.
+        image: a photo of what is looked for; `query` may then be empty, and the search is by vector.
 
     Raises:
         UsageError: an empty query, an unknown mode, or a mode that needs the model.
@@ -46,14 +49,18 @@ def index_search(
     from vitrina.jobs.index_entries import embedder_of
     from vitrina.search import candidates, open_index, reranked
 
-    mode = mode or ("lexical" if model is None else "hybrid")
+    worded = bool(query.strip())
+    default: Mode = "vector" if image is not None and not worded else "hybrid"
+    mode = mode or ("lexical" if model is None else default)
     if mode != "lexical" and model is None:
         raise UsageError(f"A {mode} search needs the model that built the index; give it, or search lexically.")
-    if not query.strip():
+    if not worded and (image is None or mode != "vector" or rerank is not None):
         raise UsageError("The query is empty.")
+    if image is not None and mode == "lexical":
+        raise UsageError("A lexical search does not look at an image: give the model that built the index.")
     embedder = embedder_of(model) if model is not None and mode != "lexical" else None
     opened = open_index(index, version=embedder.version if embedder else None)
-    vector = embedder.query(query) if embedder else None
+    vector = embedder.query(query, image) if embedder else None
     reranker = reranker_of(rerank) if rerank is not None else None
     wanted = k if reranker is None else candidates(k)
     hits = opened.search(query, vector, k=wanted, filters=filters, mode=mode)
