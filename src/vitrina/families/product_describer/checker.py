@@ -21,9 +21,9 @@ from vitrina.families.product_describer.slots import Schema, Slot, copied, place
 
 LONGEST = 3
 ABSENT = ""
-LIKELY = 0.5
-EVIDENCE = 1.0
-"""How much the phrases of a text must add to a value's logit: a factor of e in the odds."""
+LIKELY = 0.6
+EVIDENCE = 2.0
+"""How much the phrases of a text must add to a value's logit: a factor of e² in the odds."""
 ENOUGH = 30
 EVIDENCE_FILE = "evidence.safetensors"
 TOKEN = re.compile(r"<copy:[^>]+>|\d+(?:[.,]\d+)*|[^\W\d_]+|[£$€%!]")

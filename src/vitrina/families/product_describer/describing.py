@@ -12,8 +12,8 @@ from vitrina.contracts.product_description import DescriptionRequest
 from vitrina.contracts.products import Product
 from vitrina.errors import DataError
 from vitrina.families.product_describer import controls, seo
-from vitrina.families.product_describer.checker import Checker, words
-from vitrina.families.product_describer.choosing import Candidate, expected_utilities
+from vitrina.families.product_describer.checker import Checker
+from vitrina.families.product_describer.choosing import Candidate
 from vitrina.families.product_describer.decoding import Hypothesis
 from vitrina.families.product_describer.slots import Schema, copied, lexicalised, linearised, placeholder, slots_of
 from vitrina.families.product_describer.tokens import Texts
@@ -111,27 +111,12 @@ def fixed_tokens(language: str, band: str | None, learnt: dict[str, Any]) -> lis
     return tokens + ([f"<price:{band}>"] if band and learnt["price_bounds"] else [])
 
 
-def ranked(
-    task: Task, found: Sequence[Hypothesis], texts: Texts, checker: Checker, drawn: Sequence[Hypothesis] = ()
-) -> list[Candidate]:
-    """The distinct texts of `found`, best first; see `choosing`.
-
-    Args:
-        drawn: samples that stand for what the model could also say; without them the candidates stand for it, each by
-            its probability.
-    """
-    ended = [each for each in found if each.ids]
-    bare = [texts.decode(each.ids) for each in ended]
-    rest, weights = [texts.decode(each.ids) for each in drawn], None
-    if not rest:
-        scores = np.array([each.score for each in ended])
-        rest, weights = bare, np.exp(scores - scores.max()) if len(scores) else None
-    utilities = expected_utilities([words(text) for text in bare], [words(text) for text in rest], weights)
+def ranked(task: Task, found: Sequence[Hypothesis], texts: Texts, checker: Checker) -> list[Candidate]:
+    """The distinct texts of `found`, best first; see `choosing`."""
     candidates: dict[str, Candidate] = {}
-    for each, text, utility in zip(ended, bare, utilities, strict=True):
-        full = lexicalised(text, task.copies)
-        mean = each.logprob / (len(each.ids) + 1)
-        candidates.setdefault(
-            full, Candidate(full, mean, float(utility), checker.check(full, task.slots), task.unmet(full))
-        )
+    for each in sorted(found, key=lambda one: -one.score):
+        text = lexicalised(texts.decode(each.ids), task.copies)
+        if text and text not in candidates:
+            mean, check = each.logprob / (len(each.ids) + 1), checker.check(text, task.slots)
+            candidates[text] = Candidate(text, mean, each.score, check, task.unmet(text))
     return sorted(candidates.values(), key=lambda candidate: candidate.rank)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from vitrina.families.product_describer.checker import EVIDENCE_FILE, Checker, E
 from vitrina.families.product_describer.choosing import Candidate
 from vitrina.families.product_describer.decoding import Generator, Search
 from vitrina.families.product_describer.describing import Reader, Task, ranked
-from vitrina.families.product_describer.slots import Slot
+from vitrina.families.product_describer.slots import Slot, lexicalised
 from vitrina.families.product_describer.tokens import Texts
 
 if TYPE_CHECKING:
@@ -66,18 +66,15 @@ class Describer:
         self.checker = Checker(schema, evidence)
         self.reader = Reader(schema, settings["controls"], texts, int(settings["max_source"]))
         self.max_target = int(settings["max_target"])
-        self.search = Search(
-            width=int(settings["beams"]), length_penalty=float(settings["length_penalty"]), tokens=self.max_target
-        )
+        self.search = Search(width=int(settings["beams"]), tokens=self.max_target)
 
     def describe(
-        self, requests: Sequence[DescriptionRequest], search: Search | None = None, samples: int = 0
+        self, requests: Sequence[DescriptionRequest], search: Search | None = None
     ) -> list[Description | DataError]:
         """One description per request, or why there is none, in order.
 
         Args:
             search: one way of searching for all; default: what each request asks for.
-            samples: texts drawn for each product that stand for what could also be said (see `choosing`); 0: none.
         """
         answers: list[Any] = [self._read(request) for request in requests]
         ways: dict[Search, list[int]] = {}
@@ -87,7 +84,7 @@ class Describer:
         for way, rows in ways.items():
             for start in range(0, len(rows), CHUNK):
                 chunk = rows[start : start + CHUNK]
-                found = self._candidates([answers[row] for row in chunk], way, samples)
+                found = self._candidates([answers[row] for row in chunk], way)
                 for row, candidates in zip(chunk, found, strict=True):
                     answers[row] = Description(requests[row], answers[row], candidates)
         return answers
@@ -110,16 +107,17 @@ class Describer:
             seed=request.seed if drawn else 0,
         )
 
-    def _candidates(self, tasks: list[Task], way: Search, samples: int) -> list[list[Candidate]]:
+    def _candidates(self, tasks: list[Task], way: Search) -> list[list[Candidate]]:
         sources, banned = [task.ids for task in tasks], [task.banned for task in tasks]
-        found = self.generator.search(sources, banned, way)
-        drawn: list[list[Any]] = [[] for _ in tasks]
-        if samples:
-            drawn = self.generator.search(sources, banned, replace(way, width=samples, temperature=1.0))
+        found = self.generator.search(sources, banned, way, lambda row, ids: self._is_faithful(tasks[row], ids))
         return [
-            ranked(task, texts, self.texts, self.checker, others) or [_nothing(task, self.checker)]
-            for task, texts, others in zip(tasks, found, drawn, strict=True)
+            ranked(task, texts, self.texts, self.checker) or [_nothing(task, self.checker)]
+            for task, texts in zip(tasks, found, strict=True)
         ]
+
+    def _is_faithful(self, task: Task, ids: Sequence[int]) -> bool:
+        text = lexicalised(self.texts.decode(ids), task.copies)
+        return self.checker.check(text, task.slots).errors == 0
 
     def predict_frame(self, examples: pd.DataFrame) -> pd.DataFrame:
         """Descriptions in the columns of the prediction log, with the names of missing and invented features.
@@ -151,7 +149,7 @@ class Describer:
 def _nothing(task: Task, checker: Checker) -> Candidate:
     """What a model that says nothing is taken to say: the title."""
     text = task.slots["name"]
-    return Candidate(text, NOTHING, 0.0, checker.check(text, task.slots), task.unmet(text))
+    return Candidate(text, NOTHING, NOTHING, checker.check(text, task.slots), task.unmet(text))
 
 
 NOTHING = -20.0

@@ -207,6 +207,5 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
             "max_source": options.max_source,
             "max_target": options.max_target,
             "beams": options.beams,
-            "length_penalty": options.length_penalty,
         },
     )
