@@ -106,11 +106,14 @@ def _show_plan(result: LlmPlanResult) -> None:
     console.print(table)
     for answer in result.gpus:
         if answer["fits"]:
-            host = answer["host"]
+            host, made_before = answer["host"], answer["checkpoint_dtype"] in ("int8", "int4")
+            weights = (
+                f"<{answer['dtype']} checkpoint of {result.model['name']}>" if made_before else result.model["name"]
+            )
             console.print(
                 f"\n{answer['gpu']}: {host['cpu_cores']} cores, {host['ram_gib']} GiB RAM, "
                 f"{host['disk_gib']} GiB disk\n"
-                f"  vllm serve {result.model['name']} {' '.join(answer['vllm_arguments'])}",
+                f"  vllm serve {weights} {' '.join(answer['vllm_arguments'])}",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -45,7 +45,8 @@ def llm_manifests(
     for mode in modes:
         if mode not in MODES:
             raise UsageError(f"'{mode}' is not a deployment mode; choose {' or '.join(MODES)}.")
-    rendered, objects = {}, {}
+    rendered: dict[Path, str] = {}
+    objects: dict[str, None] = {}  # each name once, in the order of the files
     for name in [profile] if profile else profiles():
         deployment = read_deployment(name, overrides)
         for mode in modes:

@@ -119,7 +119,7 @@ class Deployment(Strict):
                 f"{self.concurrency} sequences of {self.context:,} tokens of {self.model} do not fit on "
                 f"{gpu(self.gpu).name}: {answer.why}."
             )
-        if answer.dtype in ("int8", "int4") and self.checkpoint is None:
+        if answer.checkpoint_dtype in ("int8", "int4") and self.checkpoint is None:
             raise UsageError(f"{answer.dtype} needs `checkpoint`: a hub id whose weights are {answer.dtype} already.")
         return answer
 

@@ -64,6 +64,7 @@ class GpuPlan(BaseModel):
 
     Attributes:
         why: why it does not fit; empty when it does.
+        checkpoint_dtype: of the weights that are fetched; int8 and int4 must have been made before.
         largest_concurrency: sequences of the full context that the cache holds.
         tokens_per_second_one, tokens_per_second_all: no more than this by memory bandwidth, for a sequence alone and
             for all of the load together, at full context; batching overheads and kernels make it less.
@@ -75,6 +76,7 @@ class GpuPlan(BaseModel):
     fits: bool
     why: str = ""
     dtype: Dtype | None = None
+    checkpoint_dtype: Dtype | None = None
     tensor_parallel: int | None = None
     memory: Memory | None = None
     budget_bytes: int = 0
@@ -148,6 +150,7 @@ def _with(facts: ModelFacts, load: Load, device: Gpu, dtype: Dtype, size: int, s
     known = {
         "gpu": device.name,
         "dtype": dtype,
+        "checkpoint_dtype": checkpoint_dtype(dtype),
         "tensor_parallel": size,
         "memory": needs,
         "budget_bytes": budget,
@@ -178,7 +181,7 @@ def speed_bound(facts: ModelFacts, needs: Memory, dtype: Dtype, device: Gpu, siz
 def host(facts: ModelFacts, dtype: Dtype, size: int) -> Host:
     """Cores: 4 for the server and its tokenizers, 4 a GPU. RAM: the checkpoint in the page cache once, 4 GiB for the
     server and 4 a GPU. Disk: the checkpoint twice (a new revision arrives beside the old) and 10 GiB."""
-    stored = weight_bytes(facts, stored_dtype(dtype)) / GIB
+    stored = weight_bytes(facts, checkpoint_dtype(dtype)) / GIB
     return Host(
         cpu_cores=4 + 4 * size,
         ram_gib=max(8 * math.ceil((stored + 4 + 4 * size) / 8), 16),
@@ -186,8 +189,8 @@ def host(facts: ModelFacts, dtype: Dtype, size: int) -> Host:
     )
 
 
-def stored_dtype(dtype: Dtype) -> Dtype:
-    """Of the checkpoint that is fetched: vLLM makes fp8 itself from 16-bit weights, int8 and int4 are made before."""
+def checkpoint_dtype(dtype: Dtype) -> Dtype:
+    """Of the weights that are fetched: vLLM makes fp8 itself from 16-bit weights, int8 and int4 are made before."""
     return "bf16" if dtype == "fp8" else dtype
 
 
@@ -199,7 +202,7 @@ def vllm_arguments(load: Load, device: Gpu, dtype: Dtype, size: int, largest: in
         f"--gpu-memory-utilization={load.utilization:g}",
         f"--max-model-len={load.context}",
         f"--max-num-seqs={min(largest, MAX_SEQUENCES)}",
-        f"--max-num-batched-tokens={max(STEP_TOKENS, load.concurrency)}",
+        f"--max-num-batched-tokens={STEP_TOKENS}",
         f"--dtype={VLLM_DTYPES.get(dtype, VLLM_DTYPES[device.half])}",
     ]
     if dtype == "fp8":

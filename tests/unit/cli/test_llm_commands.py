@@ -24,6 +24,8 @@ def test_a_plan_is_a_table_for_people():
     assert "8,170,848,256 parameters" in shown
     assert "--max-model-len=4096" in shown
     assert "vLLM does not run bf16" in " ".join(shown.split())
+    quantized = run("plan", "granite-3.1-8b", "--gpu", "T4", "--dtype", "int8")
+    assert "vllm serve <int8 checkpoint of ibm-granite/granite-3.1-8b-instruct> --served" in quantized
 
 
 def test_a_plan_is_json_for_programs_and_a_picture(tmp_path):
