@@ -43,7 +43,9 @@ def test_what_is_planned_stays_within_the_share_of_memory():
         assert taken <= 0.8 * gpus()[answer.gpu].memory_bytes < taken + answer.memory.kv_per_sequence + 1
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("T4", "bf16"), ("V100", "bf16"), ("V100", "int8"), ("A100-80", "fp8")])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("T4", "bf16"), ("V100", "bf16"), ("V100", "int8"), ("V100", "int4"), ("A100-80", "fp8")]
+)
 def test_a_type_the_gpu_does_not_run_does_not_fit(name, dtype):
     answer = on(name, dtype=dtype)
     assert not answer.fits
