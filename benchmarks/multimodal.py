@@ -72,9 +72,9 @@ def resamples(rows: int) -> np.ndarray:
     return np.random.default_rng(7).multinomial(rows, np.full(rows, 1 / rows), size=DRAWS) / rows
 
 
-def interval(values: np.ndarray) -> np.ndarray:
+def interval(values: np.ndarray) -> list[float]:
     """95% bootstrap interval of a mean."""
-    return np.quantile(resamples(len(values)) @ values, [0.025, 0.975])
+    return np.quantile(resamples(len(values)) @ values, [0.025, 0.975]).tolist()
 
 
 def accuracy_figures(both: np.ndarray, others: dict[str, np.ndarray]) -> list[dict[str, Any]]:

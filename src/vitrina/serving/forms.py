@@ -42,7 +42,8 @@ def decode_form(kind: type[msgspec.Struct], body: bytes, boundary: bytes) -> Any
     for name, content in _parts(body, boundary):
         if name not in fields or name in given:
             what = "is given twice" if name in given else "is not known"
-            raise Refusal(422, f"The request is not valid: a field of the form {what}.", [{"loc": ["body"], "msg": what}])
+            where = [{"loc": ["body"], "msg": f"A field {what}", "type": "unknown"}]
+            raise Refusal(422, f"The request is not valid: a field of the form {what}.", where)
         if content or not _takes(fields[name], bytes):  # a browser sends an empty file where none was chosen
             given[name] = _value(fields[name], content, name)
     try:
