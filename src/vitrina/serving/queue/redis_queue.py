@@ -61,7 +61,7 @@ class RedisQueue:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        self._redis = connect(redis.asyncio.Redis, Retry(NoBackoff(), 0), url, TIMEOUT)
+        self._redis = connect(redis.asyncio, Retry(NoBackoff(), 0), url, TIMEOUT)
         self._errors = (redis.RedisError, OSError, asyncio.TimeoutError)
         self._keys = Keys(name)
         self._inbox = self._keys.inbox(uuid.uuid4().hex)

@@ -68,7 +68,7 @@ class QueueWorker:
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.answered = 0
         self.failed = 0
-        self._redis = connect(redis.Redis, Retry(NoBackoff(), 0), url, max(2.0, 2 * BLOCK))
+        self._redis = connect(redis, Retry(NoBackoff(), 0), url, max(2.0, 2 * BLOCK))
         self._finish = self._redis.register_script(FINISH)
         self._errors = (redis.RedisError, OSError)
         self._no_group = redis.ResponseError
