@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -23,9 +25,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 from _e2e_slots import errors
-from _results import figure, report
+from _results import ROOT, figure, report
 
-from bentos.product_describer.service import OPERATION
 from vitrina.artifacts import read_json
 from vitrina.contracts.product_description import DescriptionRequest
 from vitrina.errors import UsageError
@@ -146,10 +147,11 @@ def speed_figures(model: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Single requests, four beams, at most 60 tokens, one after the other through the service's ASGI application."""
     requests = [msgspec.structs.replace(each, beams=4, max_tokens=GREATEST) for each in serving.requests_of(rows)]
     with tempfile.TemporaryDirectory() as log:
-        service = ModelService(serving.load, [OPERATION], source=model, predictions=Path(log), name=FAMILY)
+        operation = bento().OPERATION
+        service = ModelService(serving.load, [operation], source=model, predictions=Path(log), name=FAMILY)
         service.start()
         try:
-            seconds = asyncio.run(timed(HttpService(nothing_behind, build=lambda: service), requests))
+            seconds = asyncio.run(timed(HttpService(nothing_behind, build=lambda: service), operation.path, requests))
         finally:
             service.close()
     p50, p99 = (1000 * float(np.quantile(seconds, share)) for share in (0.5, 0.99))
@@ -159,18 +161,27 @@ def speed_figures(model: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def bento() -> ModuleType:
+    """The service's module: bentos are folders that BentoML runs, not a package beside this script."""
+    described = importlib.util.spec_from_file_location(FAMILY, ROOT / "bentos" / FAMILY / "service.py")
+    assert described is not None and described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    return module
+
+
 async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
     """What stands behind the middleware."""
 
 
-async def timed(app: Any, requests: Sequence[DescriptionRequest]) -> list[float]:
+async def timed(app: Any, path: str, requests: Sequence[DescriptionRequest]) -> list[float]:
     """Seconds of each request; the first tenth warms up and is left out."""
     seconds = []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=60) as client:
         for request in requests:
             body = msgspec.json.encode(request)
             started = time.perf_counter()
-            answer = await client.post(OPERATION.path, content=body)
+            answer = await client.post(path, content=body)
             seconds.append(time.perf_counter() - started)
             answer.raise_for_status()
     return seconds[len(seconds) // 10 :]
