@@ -5,10 +5,10 @@ judge it. Of those, 12,000 train an independent network (the judge) for three ep
 tells the class of a picture, and its features measure Fréchet distances. Reported are, over 1,000 pictures (100 a
 class, 20 steps of DPM-Solver++):
 
-- the share that the judge takes for the class asked for, beside what it says of held-out photos (the ceiling) and of
-  pictures of an untrained network;
+- the share that the judge takes for the class asked for, beside its accuracy on held-out photos (guided pictures are
+  more typical than photos and can exceed it) and chance;
 - the Fréchet distance to 1,000 held-out photos, with that of 1,000 of the generator's photos as floor and that of the
-  held-out photos with their pixels mixed with as much noise as it takes to be unreadable as ceiling;
+  held-out photos mixed half and half with noise for scale;
 - copies: pictures nearer in pixels to a training photo than half of what 1% of held-out photos are, and the median
   distances of both;
 - seconds and processor seconds of a picture through the served predictor, one thread.
