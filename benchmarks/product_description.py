@@ -164,7 +164,8 @@ def speed_figures(model: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
 def bento() -> ModuleType:
     """The service's module: bentos are folders that BentoML runs, not a package beside this script."""
     described = importlib.util.spec_from_file_location(FAMILY, ROOT / "bentos" / FAMILY / "service.py")
-    assert described is not None and described.loader is not None
+    assert described is not None
+    assert described.loader is not None
     module = importlib.util.module_from_spec(described)
     described.loader.exec_module(module)
     return module

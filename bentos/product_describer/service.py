@@ -5,28 +5,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bentoml
 
 from vitrina.contracts.product_description import DescriptionRequest, GeneratedDescription
 from vitrina.families.product_describer import serving
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.http import HttpService
 from vitrina.serving.operation import Operation
 from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 NAME = "product_describer"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 MAX_BODY = 512 * 1024
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 OPERATION = Operation(
     path="/ai/generate-description",
@@ -54,23 +49,11 @@ def build() -> ModelService:
     return ModelService(
         serving.load,
         [OPERATION],
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=max(1, CORES // WORKERS),
+        **BENTO.arguments(settings),
     )
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    traffic={"timeout": 60},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, **BENTO.options(timeout=60))
 class ProductDescriber:
     """Product features → description, faithful to what is given."""
 
