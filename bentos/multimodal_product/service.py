@@ -5,29 +5,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import bentoml
 
 from vitrina.contracts.multimodal import MAX_IMAGE, MultimodalAnalysis, MultimodalRequest
 from vitrina.families.multimodal_product import serving
+from vitrina.serving.bento import IMAGE, Bento
 from vitrina.serving.http import HttpService
 from vitrina.serving.operation import Operation
 from vitrina.serving.service import ModelService
 from vitrina.settings import load_settings
 
 NAME = "multimodal_product"
-WORKERS = int(os.environ.get("VITRINA_WORKERS") or 1)
-CORES = min(4, os.cpu_count() or 1)  # a container is often allowed fewer than the machine has
-PACKED = Path(__file__).parent / "model.json"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+BENTO = Bento(NAME, Path(__file__).parent)
 MAX_BODY = MAX_IMAGE * 4 // 3 + 512 * 1024
 """The largest image in base64, and texts."""
 
-image = bentoml.images.Image(python_version="3.11", lock_python_packages=False)  # the packed list is locked already
-if REQUIREMENTS.is_file():
-    image = image.python_packages(*REQUIREMENTS.read_text().split())
+image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 
 OPERATION = Operation(
     path="/ultra/multimodal/analyze",
@@ -54,24 +49,11 @@ def build() -> ModelService:
     return ModelService(
         serving.load,
         [OPERATION],
-        source=settings.model or PACKED,
-        predictions=settings.predictions or settings.home / "predictions" / NAME,
-        name=NAME,
-        cores=max(1, CORES // WORKERS),
+        **BENTO.arguments(settings),
     )
 
 
-@bentoml.service(
-    name=NAME,
-    workers=WORKERS,
-    resources={"cpu": "1", "memory": "1Gi"},
-    traffic={"timeout": 10},  # BentoML keeps a timer per request until then: longer means more memory
-    image=image,
-    envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # the batcher runs the threads; those of BLAS would spin beside
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(image=image, resources={"cpu": "1", "memory": "1Gi"}, **BENTO.options())
 class MultimodalProduct:
     """Text, photo, price and metadata of a product → category, quality, price, sentiment, embedding."""
 
