@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel
-from transformers import Trainer
 
 from vitrina.artifacts import write_json
 from vitrina.evaluation import calibration
@@ -19,6 +18,7 @@ from vitrina.families.few_shot_classifier.batches import Collator, Episodes, Ima
 from vitrina.families.few_shot_classifier.configuration import FewShotClassifierConfig, Options
 from vitrina.families.few_shot_classifier.head import Rates, adapt
 from vitrina.families.few_shot_classifier.modeling import FewShotClassifier, ImageEncoder
+from vitrina.families.layers.smoothing import SmoothedTrainer
 from vitrina.families.layers.text_encoder import TextEncoder, encoder_config
 from vitrina.text.encoders import load_tokenizer
 from vitrina.training.spec import TrainingSetup
@@ -36,17 +36,6 @@ WAYS, SHOTS, QUERIES = 20, 5, 5
 CHUNK = 128
 
 
-class FewShotTrainer(Trainer):
-    """Gives the model the label smoothing that the engine was told."""
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        smoothing = self.args.label_smoothing_factor if model.training else 0.0
-        output = model(**inputs, smoothing=smoothing)
-        return (output.loss, output) if return_outputs else output.loss
-
-
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
     """Build everything the engine needs; see `TrainerModule.setup`."""
     options = cast(Options, options)
@@ -61,7 +50,7 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
         collator=Collator(tokenizer),
         compute_metrics=_accuracy,
         processing_class=tokenizer,
-        trainer_class=FewShotTrainer,
+        trainer_class=SmoothedTrainer,
     )
 
 

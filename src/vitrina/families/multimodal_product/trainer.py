@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,13 +10,13 @@ import pandas as pd
 import torch
 from pydantic import BaseModel
 from torch import nn
-from transformers import Trainer
 
 from vitrina.artifacts import write_json
 from vitrina.errors import DataError
 from vitrina.families.layers.prices import currency_statistics
 from vitrina.families.layers.product_heads import calibrate, lexical_fit, scores, targets
-from vitrina.families.layers.product_heads.heads import Head, describe
+from vitrina.families.layers.product_heads.heads import describe
+from vitrina.families.layers.smoothing import SmoothedTrainer
 from vitrina.families.multimodal_product.batches import ProductRows, Reading, collate, levelled, products_and_prices
 from vitrina.families.multimodal_product.configuration import MultimodalProductConfig, Options
 from vitrina.families.multimodal_product.modeling import MultimodalProduct
@@ -25,17 +24,6 @@ from vitrina.families.multimodal_product.views import VIEWS, view_logits
 from vitrina.text.encoders import load_encoder, load_tokenizer
 from vitrina.text.ngrams import NgramHasher
 from vitrina.training.spec import TrainingSetup
-
-
-class MultimodalTrainer(Trainer):
-    """Label smoothing that every head understands."""
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        smoothing = self.args.label_smoothing_factor if model.training else 0.0
-        output = model(**inputs, smoothing=smoothing)
-        return (output.loss, output) if return_outputs else output.loss
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -55,9 +43,9 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
         train_dataset=cast(Any, rows),
         eval_dataset=cast(Any, ProductRows(validation, reading, training=False)),
         collator=collate,
-        compute_metrics=lambda prediction: _measured(prediction, reading.heads),
+        compute_metrics=lambda prediction: scores.measured(prediction, reading.heads),
         processing_class=reading.tokenizer,
-        trainer_class=MultimodalTrainer,
+        trainer_class=SmoothedTrainer,
     )
 
 
@@ -95,12 +83,6 @@ def _model(options: Options, reading: Reading, words: int) -> MultimodalProduct:
 def words_of(model: MultimodalProduct) -> nn.Embedding:
     """The word table: MiniLM's, or another encoder's; it stays as it was pretrained, the map behind it learns."""
     return model.tokens.words
-
-
-def _measured(prediction: Any, heads: Sequence[Head]) -> dict[str, float]:
-    """Accuracy of each head and their mean: what a preset can choose by."""
-    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
-    return scores.summary(heads, logits, prediction.label_ids)
 
 
 def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel
-from transformers import Trainer
 
 from vitrina.artifacts import write_json
 from vitrina.errors import UsageError
 from vitrina.families.layers.product_heads import calibrate, lexical_fit, scores, targets
 from vitrina.families.layers.product_heads.heads import Head, describe
+from vitrina.families.layers.smoothing import SmoothedTrainer
 from vitrina.families.layers.text_encoder import encoder_config
 from vitrina.families.product_classifier.configuration import Options, ProductClassifierConfig
 from vitrina.families.product_classifier.data import TokenizedRows, collate
@@ -26,17 +26,6 @@ from vitrina.training.schedules import LAYER
 from vitrina.training.spec import TrainingSetup
 
 BATCH = 64
-
-
-class ProductTrainer(Trainer):
-    """Label smoothing that every head understands."""
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        smoothing = self.args.label_smoothing_factor if model.training else 0.0
-        output = model(**inputs, smoothing=smoothing)
-        return (output.loss, output) if return_outputs else output.loss
 
 
 def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> TrainingSetup:
@@ -60,9 +49,9 @@ def setup(data: Path, options: BaseModel, seed: int, teacher: Path | None) -> Tr
             Any, TokenizedRows(targets.texts_of(validation), held_out, tokenizer, options.max_length, hasher)
         ),
         collator=collate,
-        compute_metrics=lambda prediction: _measured(prediction, heads),
+        compute_metrics=lambda prediction: scores.measured(prediction, heads),
         processing_class=tokenizer,
-        trainer_class=ProductTrainer,
+        trainer_class=SmoothedTrainer,
     )
 
 
@@ -113,12 +102,6 @@ def log_prior(heads: Sequence[Head], labels: np.ndarray) -> np.ndarray:
             counts = np.bincount(known, minlength=head.width)
             prior[head.columns] = np.log(np.maximum(counts, 1) / max(1, len(known)))
     return prior
-
-
-def _measured(prediction: Any, heads: Sequence[Head]) -> dict[str, float]:
-    """Accuracy of each head and their mean, rating error, ranking of recommendations: what a preset can choose by."""
-    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
-    return scores.summary(heads, logits, prediction.label_ids)
 
 
 def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,3 +63,9 @@ def summary(heads: Sequence[Head], logits: np.ndarray, labels: np.ndarray) -> di
 def rmse(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Root mean squared error."""
     return float(np.sqrt(np.mean((predicted - truth) ** 2)))
+
+
+def measured(prediction: Any, heads: Sequence[Head]) -> dict[str, float]:
+    """`summary` of what the engine's evaluation predicted: what a preset can choose the weights by."""
+    logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+    return summary(heads, logits, prediction.label_ids)
