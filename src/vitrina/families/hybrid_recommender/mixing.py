@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from vitrina.evaluation import ranking
-from vitrina.evaluation.recommendation import interval, per_user
+from vitrina.evaluation.recommendation import per_user
 from vitrina.families.hybrid_recommender.batches import Question
 from vitrina.families.hybrid_recommender.components import BASELINES, NEURAL
 from vitrina.families.hybrid_recommender.configuration import Options
 from vitrina.families.hybrid_recommender.ensemble import Ensemble, Factors, Mix, Network
+from vitrina.families.layers.comparison import Compared, best_simple, comparison_section
 from vitrina.recommendation import blending
 from vitrina.recommendation.members import Member
 from vitrina.recommendation.ranking import top
@@ -34,15 +35,6 @@ GAIN = 1e-3
 K = 10
 BLOCK = 128
 MIXED = "this model"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One line of the comparison: quality on the validation rows, (rows,) nDCG@10 and Recall@20 each."""
-
-    name: str
-    ndcg: np.ndarray
-    recall: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,47 +59,23 @@ class Chosen:
     @property
     def best_baseline(self) -> Compared:
         """The best of the simple recommenders."""
-        return max((each for each in self.compared if each.name in BASELINES), key=lambda each: float(each.ndcg.mean()))
+        return best_simple(self._table({}))
+
+    def _table(self, seconds: Mapping[str, float]) -> list[Compared]:
+        """What was compared, with the time each took to fit; this model first."""
+        return [replace(each, seconds=seconds.get(each.name), own=each.name not in BASELINES) for each in self.compared]
 
     def notes(self, seconds: Mapping[str, float], segments: Sequence[str]) -> str:
         """The section of the card that compares the model with simple ones on the same rows, and says who wins."""
-        own, best = next(each for each in self.compared if each.name == MIXED), self.best_baseline
-        low, high = interval(own.ndcg - best.ndcg)
-        gain = 100 * float((own.ndcg - best.ndcg).mean())
-        numbers = f"{gain:+.2f} points of nDCG@10 (95% interval {100 * low:+.2f} to {100 * high:+.2f})"
-        if low > 0:
-            verdict = f"This model beats the best simple recommender, {best.name}: {numbers}."
-        elif high < 0:
-            verdict = f"**This model does not beat the best simple recommender, {best.name}**: {numbers}."
-        else:
-            verdict = f"**This model is not shown to beat the best simple recommender, {best.name}**: {numbers}."
-        rows = [
-            f"| {each.name} | {each.ndcg.mean():.4f} | {each.recall.mean():.4f} | {_seconds(seconds.get(each.name))} |"
-            for each in sorted(self.compared, key=lambda each: -float(each.ndcg.mean()))
-        ]
         parts = ", ".join(f"{name} {weight:g}" for name, weight in self.mix.weights.items())
         second = (
             f"; a second look over the best {self.mix.candidates} counts {self.mix.second:g}" if self.mix.second else ""
         )
         groups = ", ".join(f"{name} {segments.count(name):,}" for name in sorted(set(segments)))
-        asked = f"{len(own.ndcg):,} of {len(segments):,} users ({groups})"
-        return "\n".join(
-            [
-                "## Comparison with simple recommenders",
-                "",
-                f"{verdict} The mix: {parts}{second}. It was chosen on the same validation rows as these: {asked}; "
-                "an evaluation on the test rows is what counts.",
-                "",
-                "| recommender | nDCG@10 | Recall@20 | seconds to fit |",
-                "| --- | --- | --- | --- |",
-                *rows,
-                "",
-            ]
-        )
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+        rows = len(self.compared[0].ndcg)
+        asked = f"{rows:,} of {len(segments):,} users ({groups})"
+        about = f"The mix: {parts}{second}. It was chosen on the same validation rows as these: {asked}"
+        return comparison_section(self._table(seconds), rows, about)
 
 
 def choose(

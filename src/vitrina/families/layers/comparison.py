@@ -27,10 +27,17 @@ class Compared:
     own: bool = False
 
 
-def comparison_section(compared: Sequence[Compared], rows: int) -> str:
-    """Markdown: the first one against the best of the simple ones, with a bootstrapped interval, and the table."""
-    first = compared[0]
-    best = max((each for each in compared if not each.own), key=lambda each: float(each.ndcg.mean()))
+def best_simple(compared: Sequence[Compared]) -> Compared:
+    """The best of those that are not the model's own."""
+    return max((each for each in compared if not each.own), key=lambda each: float(each.ndcg.mean()))
+
+
+def comparison_section(compared: Sequence[Compared], rows: int, about: str = "") -> str:
+    """Markdown: the first one against the best of the simple ones, with a bootstrapped interval, and the table.
+
+    `about` says what the `rows` were, where it is more than that they chose the model's weights.
+    """
+    first, best = compared[0], best_simple(compared)
     low, high = (100 * bound for bound in interval(first.ndcg - best.ndcg))
     gain = 100 * float((first.ndcg - best.ndcg).mean())
     numbers = f"{gain:+.2f} points of nDCG@10 (95% interval {low:+.2f} to {high:+.2f})"
@@ -44,11 +51,11 @@ def comparison_section(compared: Sequence[Compared], rows: int) -> str:
         f"| {each.name} | {each.ndcg.mean():.4f} | {each.recall.mean():.4f} | {_seconds(each.seconds)} |"
         for each in sorted(compared, key=lambda each: -float(each.ndcg.mean()))
     ]
+    about = about or f"Measured on the {rows:,} validation rows that chose the model's weights"
     head = [
         "## Comparison with simple recommenders",
         "",
-        f"{verdict} Measured on the {rows:,} validation rows that chose the model's weights; an evaluation on the test "
-        "rows is what counts.",
+        f"{verdict} {about}; an evaluation on the test rows is what counts.",
         "",
         "| recommender | nDCG@10 | Recall@20 | seconds to fit |",
         "| --- | --- | --- | --- |",
