@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -103,7 +104,7 @@ def write_shop(data: Path, folder: Path, training: Histories) -> None:
     np.save(folder / POPULARITY, np.asarray(training.matrix().sum(axis=0), dtype=np.float32).ravel())
 
 
-class ShopRecommender:
+class ShopRecommender(ABC):
     """Base of a recommender's predictor: knows products, histories and popularity; a family adds `rank` and `vectors`.
 
     Attributes:
@@ -131,13 +132,13 @@ class ShopRecommender:
             raise ArtifactError(f"{folder} is damaged: products, histories and popularity do not agree.")
         self.popularity = percentiles(self.customers).astype(np.float32)
 
+    @abstractmethod
     def rank(self, asked: Sequence[Asked], shelf: Shelf) -> list[Ranked]:
         """The best products for each request, out of those that `shelf` offers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vectors(self, histories: Sequence[History], users: Sequence[str | None]) -> np.ndarray:
         """(histories, dimension) float32: what each user is like."""
-        raise NotImplementedError
 
     def histories_in(self, examples: pd.DataFrame) -> list[History]:
         """The history of each row: the row's own where it has one, else the user's in the folder."""
