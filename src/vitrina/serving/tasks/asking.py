@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from vitrina.contracts.http import Refusal
 from vitrina.serving.tasks.records import Job
 from vitrina.serving.tasks.store import JobStore
@@ -17,6 +19,18 @@ def known_job(store: JobStore, name: str) -> Job:
     if job is None:
         raise Refusal(404, f"There is no job {name}; finished jobs are kept for {store.kept / 3600:g} hours.")
     return job
+
+
+def cancel_job(store: JobStore, name: str) -> None:
+    """End a job; one that is finished stays as it is.
+
+    Raises:
+        Refusal: 503.
+    """
+    try:
+        store.cancel(name)
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(error) from error
 
 
 def unavailable(error: Exception) -> Refusal:

@@ -23,7 +23,7 @@ from vitrina.contracts.http import Refusal
 from vitrina.contracts.products import Product
 from vitrina.serving.errors import problem_of, sentence_of
 from vitrina.serving.operation import Call, Endpoint
-from vitrina.serving.tasks.asking import crowded, known_job, unavailable
+from vitrina.serving.tasks.asking import cancel_job, crowded, known_job, unavailable
 from vitrina.serving.tasks.records import KeyConflict, NewRow, Row, TooManyJobs
 from vitrina.serving.tasks.runner import Alive, JobRunner
 from vitrina.serving.tasks.store import JobStore
@@ -190,10 +190,7 @@ class EmbeddingJobs:
         Raises:
             Refusal: 404 for an unknown job, 503.
         """
-        try:
-            self._store.cancel(call.parameters["id"])
-        except (sqlite3.Error, OSError) as error:
-            raise unavailable(error) from error
+        cancel_job(self._store, call.parameters["id"])
         return self._status(call.parameters["id"], call)
 
     def _status(self, name: str, call: Call) -> BatchStatus:

@@ -15,7 +15,7 @@ import msgspec
 from vitrina.contracts.http import PredictionRecord, Refusal
 from vitrina.contracts.image_generation import GeneratedImage, ImageAnswer, ImageRequest, Picture
 from vitrina.serving.operation import Call, Endpoint, Reply
-from vitrina.serving.tasks.asking import crowded, known_job, unavailable
+from vitrina.serving.tasks.asking import cancel_job, crowded, known_job, unavailable
 from vitrina.serving.tasks.records import Job, NewRow, TooManyJobs
 from vitrina.serving.tasks.runner import Abandoned, Alive, JobRunner
 from vitrina.serving.tasks.store import JobStore
@@ -123,10 +123,7 @@ class ImageJobs:
         Raises:
             Refusal: 404 for an unknown job, 503.
         """
-        try:
-            self._store.cancel(call.parameters["id"])
-        except (sqlite3.Error, OSError) as error:
-            raise unavailable(error) from error
+        cancel_job(self._store, call.parameters["id"])
         return self.status(call)
 
     def _drawn(self, request: ImageRequest, asks: Sequence[Any], call: Call) -> ImageAnswer:
