@@ -64,8 +64,10 @@ def test_a_registry_that_comes_up_meanwhile_is_found() -> None:
     port = free_port()
     listener = []
     later = threading.Timer(0.8, lambda: listener.append(socket.create_server(("127.0.0.1", port))))
+    started = time.monotonic()
     later.start()
     tracking._await_listener(f"http://127.0.0.1:{port}")
+    assert time.monotonic() - started >= 0.7  # it did not give up before somebody listened
     later.join()
     listener[0].close()
 

@@ -19,7 +19,7 @@ def predictor(multimodal_shop):
 
 
 @pytest.fixture(scope="module")
-def test_rows(multimodal_shop):
+def held_out_rows(multimodal_shop):
     return data.read_examples(multimodal_shop[0], "test")
 
 
@@ -41,8 +41,8 @@ def test_a_title_alone_is_enough(predictor):
     assert prediction.modalities == ["text"]
 
 
-def test_text_and_photo_together_beat_the_text_alone(predictor, test_rows):
-    measured = metrics.evaluate(predictor, test_rows).metrics
+def test_text_and_photo_together_beat_the_text_alone(predictor, held_out_rows):
+    measured = metrics.evaluate(predictor, held_out_rows).metrics
     assert measured["category_accuracy_both"] > measured["category_accuracy_text"]
     assert measured["category_accuracy_both"] >= 0.9
 
@@ -135,13 +135,13 @@ def test_the_vector_is_given_when_it_is_asked_for(predictor):
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_frame_has_the_monitored_columns_and_embeddings(predictor, test_rows):
+def test_the_frame_has_the_monitored_columns_and_embeddings(predictor, held_out_rows):
     from vitrina.families.multimodal_product.spec import SPEC
 
-    frame = predictor.predict_frame(test_rows)
+    frame = predictor.predict_frame(held_out_rows)
     assert set(SPEC.monitored.categorical + SPEC.monitored.numerical) <= set(frame.columns)
     assert {"text", "text+photo"} == set(frame["modalities"])
-    assert predictor.embed(test_rows).shape == (len(test_rows), 48)
+    assert predictor.embed(held_out_rows).shape == (len(held_out_rows), 48)
 
 
 def test_names_find_their_photos_more_often_than_chance(predictor, multimodal_shop):
