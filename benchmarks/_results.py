@@ -15,8 +15,22 @@ from typing import Any
 import psutil
 
 from vitrina.artifacts import write_json
+from vitrina.errors import UsageError
+from vitrina.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def published() -> Path:
+    """The folder of the published data sets: `VITRINA_DATA`.
+
+    Raises:
+        UsageError: when it is not set.
+    """
+    folder = load_settings().data
+    if folder is None:
+        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    return folder
 
 
 def figure(

@@ -15,9 +15,6 @@ import numpy as np
 import pandas as pd
 from drift_false_alarms import embed
 
-from vitrina.errors import UsageError
-from vitrina.settings import load_settings
-
 DIMENSION = 768
 PIECE = 20_000
 BLOCKS = ((0, 128), (128, 256), (256, DIMENSION))
@@ -105,8 +102,7 @@ def _better(best: np.ndarray, found: np.ndarray, scores: np.ndarray, first: int)
 
 
 def _products() -> pd.DataFrame:
-    if (data := load_settings().data) is None:
-        raise UsageError("Set VITRINA_DATA to the folder that holds the published data sets.")
+    data = published()
     products = pd.read_csv(data / "fashion_products" / "products.csv.gz").dropna(subset=["productDisplayName"])
     return products.fillna("Unknown").drop_duplicates("productDisplayName").sort_values("productDisplayName")
 

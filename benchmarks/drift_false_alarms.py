@@ -16,15 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from _results import figure, report
+from _results import figure, published, report
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
 from vitrina.contracts.messages import OUT_OF_SCOPE
 from vitrina.data.sources import clinc150
-from vitrina.errors import UsageError
 from vitrina.monitoring.statistics import compare
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 from vitrina.text.encoders import DEFAULT_ENCODER, load_encoder, load_tokenizer
 from vitrina.training.spec import Monitored
 
@@ -68,8 +67,7 @@ def main() -> None:
 
 def prepare() -> tuple[Messages, dict[str, Shift]]:
     """The pool of rows nobody trained on, and the shifts by name."""
-    if (data := load_settings().data) is None:
-        raise UsageError("Set VITRINA_DATA to the folder that holds the published data sets.")
+    data = published()
     rows = clinc150.read(data / "clinc150").frame
     known = rows[rows["intent"] != OUT_OF_SCOPE].sample(TRAINED + POOL, random_state=7)
     train, rest = known.iloc[:TRAINED], known.iloc[TRAINED:]

@@ -26,13 +26,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _fashion_shops import CLOTHING, amazon_fashion, photographed, tables
-from _results import figure, report
+from _results import figure, published, report
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from vitrina.artifacts import read_json
-from vitrina.errors import UsageError
 from vitrina.evaluation.recommendation import interval
 from vitrina.families.fashion_recommender import data as rows_of
 from vitrina.families.fashion_recommender import serving
@@ -173,21 +172,19 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=None, help="Where shops and models are kept.")
     arguments = parser.parse_args()
     disable_telemetry()
-    settings = load_settings()
-    if settings.data is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     began = time.perf_counter()
-    root = arguments.models or settings.home.resolve() / "benchmarks" / FAMILY
+    root = arguments.models or load_settings().home.resolve() / "benchmarks" / FAMILY
     root.mkdir(parents=True, exist_ok=True)
     if not (root / "photographed" / "reviews.parquet").exists():  # written last
-        photographed(settings.data, root / "photographed")
+        photographed(source, root / "photographed")
     data, model = model_of(root, "photographed", root / "photographed", SETTINGS)
-    figures = clothing_figures(settings.data, model)
+    figures = clothing_figures(source, model)
     held_out = read_json(model / "labels.json")["photo_category_accuracy"]
     figures.append(figure("all photos, one in ten held out: category accuracy", held_out, "share", "higher"))
     figures += rating_figures("sample store", data, model, pictures=True)
     if not (root / "amazon" / "reviews.parquet").exists():
-        amazon_fashion(settings.data, root / "amazon")
+        amazon_fashion(source, root / "amazon")
     data, model = model_of(root, "amazon", root / "amazon", WORDS)
     figures += rating_figures("amazon_fashion_5core without repeats", data, model, pictures=False)
     report(FAMILY, figures, time.perf_counter() - began)

@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _few_shot_http import latencies
-from _results import figure, report
+from _results import figure, published, report
 
 from vitrina.contracts.messages import OUT_OF_SCOPE
-from vitrina.errors import UsageError
 from vitrina.families.few_shot_classifier import episodes, metrics, serving
 from vitrina.families.few_shot_classifier.head import Rates, adapt
 from vitrina.jobs import ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "few_shot_classifier"
 SEED = 7
@@ -199,9 +198,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/few_shot"), help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     figures: list[dict[str, Any]] = []
     for name, preset, made, measured in (

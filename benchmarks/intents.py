@@ -17,16 +17,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _results import figure, report
+from _results import figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.messages import OUT_OF_SCOPE
 from vitrina.data.splits import assign_splits
-from vitrina.errors import UsageError
 from vitrina.evaluation.report import ROWS
 from vitrina.families.intent_classifier import serving
 from vitrina.jobs import evaluate, ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "intent_classifier"
 ACCURACY = {"clinc150": 0.970, "banking77": 0.935, "hwu64": 0.92, "snips": 0.98}
@@ -158,9 +157,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/intents"), help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     figures = []
     for name in arguments.sets:

@@ -22,14 +22,13 @@ import _linear_baselines as linear
 import numpy as np
 import pandas as pd
 from _multimodal_rows import FAMILY, prepared
-from _results import figure, report
+from _results import figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.catalogue import PATH_SEPARATOR
-from vitrina.errors import UsageError
 from vitrina.families.multimodal_product import metrics, serving
 from vitrina.jobs import train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 DRAWS = 2000
 WITHHELD = 0.3
@@ -147,9 +146,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/multimodal"), help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     arguments.models.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     report("multimodal", figures_of(source, arguments.models, arguments.alone), time.perf_counter() - started)

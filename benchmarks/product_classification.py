@@ -17,16 +17,15 @@ from typing import Any
 import _linear_baselines as linear
 import numpy as np
 import pandas as pd
-from _results import figure, report
+from _results import figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.data.splits import assign_splits
-from vitrina.errors import UsageError
 from vitrina.families.layers.product_heads.targets import stated_attributes
 from vitrina.families.product_classifier import metrics, serving
 from vitrina.jobs import ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "product_classifier"
 REPORTED, CHOOSING = 0.15, 0.05
@@ -224,9 +223,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/products"), help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     figures: list[dict[str, Any]] = []
     for name in arguments.sets:

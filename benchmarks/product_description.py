@@ -25,17 +25,16 @@ import msgspec
 import numpy as np
 import pandas as pd
 from _e2e_slots import errors
-from _results import ROOT, figure, report
+from _results import ROOT, figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.product_description import DescriptionRequest
-from vitrina.errors import UsageError
 from vitrina.evaluation import generation
 from vitrina.families.product_describer import serving
 from vitrina.jobs import ingest, prepare, train
 from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "product_describer"
 OVERRIDES = {"model.validation_fraction": 0.05, "model.test_fraction": 0}
@@ -193,9 +192,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/product_description"))
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     arguments.models.mkdir(parents=True, exist_ok=True)
     data, model = arguments.models / "splits", arguments.models / "base"

@@ -30,12 +30,11 @@ import numpy as np
 import pandas as pd
 import torch
 from _judge import Judge, train_judge
-from _results import ROOT, figure, report
+from _results import ROOT, figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.data.sources.fashion_mnist import LABELS, PHOTOS, idx
 from vitrina.data.sources.fashion_mnist_catalogue import KINDS
-from vitrina.errors import UsageError
 from vitrina.evaluation.images import copied, frechet, grid, nearest
 from vitrina.families import catalog
 from vitrina.families.product_imager import serving
@@ -45,7 +44,7 @@ from vitrina.families.product_imager.configuration import Options
 from vitrina.families.product_imager.drawing import Ask
 from vitrina.families.product_imager.modeling import diffused_shape
 from vitrina.jobs import ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 from vitrina.training.preset import load_preset
 
 FAMILY = "product_imager"
@@ -78,9 +77,7 @@ def main() -> None:
     arguments = parser.parse_args()
     disable_telemetry()
     began = time.perf_counter()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the public data sets.")
+    source = published()
     source = Path(source) / "fashion_mnist"
     model = trained(source, arguments.models, arguments.steps)
     photos, kinds = photos_of(source)

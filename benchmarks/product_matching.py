@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _results import figure, report
+from _results import figure, published, report
 from _retrieval import minilm
 from product_retrieval import matching as trained_embedder
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.products import Product
 from vitrina.data.splits import assign_splits
-from vitrina.errors import UsageError
 from vitrina.evaluation import calibration, matching
 from vitrina.families.layers.products import product_text, products_of
 from vitrina.families.product_embedder import serving as embedding
@@ -34,7 +33,7 @@ from vitrina.families.product_reranker import serving
 from vitrina.families.product_reranker.reading import SIDES, Idf, Pair, read_frame
 from vitrina.families.product_reranker.similarity import SIMILARITIES, similarities
 from vitrina.jobs import ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "product_reranker"
 CHOOSING = 0.12
@@ -288,9 +287,7 @@ def main() -> None:
     parser.add_argument("--embedder", type=Path, default=retrieval, help="models of product_retrieval.py")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     figures = []
     predictor = None

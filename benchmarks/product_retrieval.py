@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from _results import figure, report
+from _results import figure, published, report
 from _retrieval import (
     BASELINES,
     Task,
@@ -41,13 +41,12 @@ from vitrina.contracts.catalogue import PATH_SEPARATOR
 from vitrina.contracts.products import Product
 from vitrina.data.splits import assign_splits
 from vitrina.data.tables import write_table
-from vitrina.errors import UsageError
 from vitrina.families.layers.products import products_of
 from vitrina.families.product_embedder import serving
 from vitrina.families.product_embedder.queries import AttributeQuery, damaged
 from vitrina.families.product_embedder.retrieval import AttributeIndex
 from vitrina.jobs import ingest, prepare, train
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 FAMILY = "product_embedder"
 FASHION_SPLITS = {"model.validation_fraction": 0.05, "model.test_fraction": 0.15}
@@ -236,9 +235,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=folder, help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     figures = []
     for name, measure in (("fashion", fashion_figures), ("matching", matching_figures)):

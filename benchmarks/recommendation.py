@@ -18,16 +18,15 @@ from typing import Any
 
 import numpy as np
 from _recommendation_sets import Questions, RecommendationSet, recommendation_set
-from _results import figure, report
+from _results import figure, published, report
 
 from vitrina.artifacts import read_json, write_json
-from vitrina.errors import UsageError
 from vitrina.evaluation import ranking
 from vitrina.evaluation.recommendation import interval, per_user, ratio_interval
 from vitrina.recommendation import blending, members
 from vitrina.recommendation.histories import Histories
 from vitrina.recommendation.ranking import top
-from vitrina.settings import disable_telemetry, load_settings
+from vitrina.settings import disable_telemetry
 
 BLOCK = 256
 USERS = 10_000
@@ -202,9 +201,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(".vitrina/benchmarks/recommendation"), help="kept models")
     arguments = parser.parse_args()
     disable_telemetry()
-    source = load_settings().data
-    if source is None:
-        raise UsageError("Set VITRINA_DATA to the folder of the published data sets.")
+    source = published()
     started = time.perf_counter()
     found: list[dict[str, Any]] = []
     for name in arguments.sets:
