@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _results import published
 from drift_false_alarms import embed
 
 DIMENSION = 768
