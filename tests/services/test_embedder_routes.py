@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from bentos.product_embedder import service as bento
+from vitrina import watching
 from vitrina.artifacts import write_manifest
 from vitrina.contracts.products import Product
 from vitrina.families.product_embedder import serving
 from vitrina.jobs import index_build
 from vitrina.monitoring.predictions import read_window
-from vitrina.search import following
 from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 
@@ -232,7 +232,7 @@ def test_an_index_of_another_model_version_is_503_but_for_words(
 def test_an_index_that_appears_or_is_replaced_is_searched_without_a_restart(
     start: Start, embedder_folder: Path, catalogue_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "SECONDS", 0.05)
     folder = tmp_path / "index"
     client = start(index=folder)
     assert search(client, query="shirt").status_code == 503
@@ -248,7 +248,7 @@ def test_an_index_that_appears_or_is_replaced_is_searched_without_a_restart(
 def test_a_damaged_new_index_leaves_the_old_one_in_use(
     start: Start, index_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "SECONDS", 0.05)
     folder = Path(shutil.copytree(index_folder, tmp_path / "index"))
     client = start(index=folder)
     (folder / "index.json").write_text('{"engine": ')

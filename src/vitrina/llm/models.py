@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vitrina.errors import UsageError
+from vitrina.hub import hub_folder
 
 Architecture = Literal["granite", "llama", "mistral", "qwen2", "gpt2"]
 
@@ -66,7 +67,8 @@ def resolve_model(name: str) -> ModelFacts:
         near = get_close_matches(_short(name), known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"built in are {', '.join(known)}."
         raise UsageError(f"'{name}' is neither a folder, a built-in model nor a hub id such as org/name; {hint}")
-    return facts_of(_read(_from_hub(name)), name)
+    folder = hub_folder(name, ["config.json"], f", or one of {', '.join(known)}")
+    return facts_of(_read(folder / "config.json"), name)
 
 
 def facts_of(config: Mapping[str, Any], name: str) -> ModelFacts:
@@ -156,20 +158,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{path} is not a model's configuration.")
     return content
-
-
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
-
-    try:
-        return Path(hf_hub_download(name, "config.json"))
-    except HFValidationError as error:
-        raise UsageError(f"'{name}' is neither a folder nor an id of the Hugging Face hub.") from error
-    except RepositoryNotFoundError as error:
-        raise UsageError(f"The Hugging Face hub has no model '{name}', or it is private: set HF_TOKEN.") from error
-    except (EntryNotFoundError, OSError) as error:
-        raise UsageError(
-            f"The config.json of '{name}' is not on this machine and cannot be fetched from the Hugging Face hub: "
-            f"give a folder that holds it, or one of {', '.join(_short_names())}."
-        ) from error

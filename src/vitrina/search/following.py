@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from vitrina.errors import ArtifactError, VitrinaError
 from vitrina.search.engine import Index
 from vitrina.search.location import open_index
+from vitrina.watching import Watch
 
 logger = logging.getLogger("vitrina.search")
-
-POLL_SECONDS = 2.0
 
 
 class FollowedIndex:
@@ -22,20 +20,17 @@ class FollowedIndex:
         self._location = location
         self._error = f"The index {location} is not open yet." if location else "No index is configured: VITRINA_INDEX."
         self._index: Index | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="index-watch", daemon=True)
+        self._watch = Watch("index-watch", self.refresh)
 
     def start(self) -> None:
         """Open the index, and follow it in the background."""
         if self._location is not None:
             self.refresh()
-            self._thread.start()
+            self._watch.start()
 
     def close(self) -> None:
         """Stop following. The index is left to searches that still run."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._watch.close()
 
     def current(self) -> Index:
         """The index as it was opened last.
@@ -63,7 +58,3 @@ class FollowedIndex:
         self._error = ""
         logger.info("Searching %s: %d products, %s version %s.", self._location, facts.rows, facts.model, facts.version)
         return True
-
-    def _follow(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            self.refresh()

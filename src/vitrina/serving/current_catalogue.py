@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from vitrina.errors import ArtifactError
 from vitrina.recommendation.shelf import Shelf, read_products
+from vitrina.watching import Watch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger("vitrina.serving")
 
-POLL_SECONDS = 2.0
 KEPT = 2
 """Models whose products are kept aligned: the one in use and the one that replaces it."""
 
@@ -36,20 +36,17 @@ class CurrentCatalogue:
         self._error = f"The catalogue {path} is not read yet."
         self._shelves: dict[int, tuple[Shelf, Shelf]] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="catalogue-watch", daemon=True)
+        self._watch = Watch("catalogue-watch", self.refresh)
 
     def start(self) -> None:
         """Read the catalogue, and follow it in the background."""
         if self._path is not None:
             self.refresh()
-            self._thread.start()
+            self._watch.start()
 
     def close(self) -> None:
         """Stop following."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._watch.close()
 
     def shelf(self, own: Shelf) -> Shelf:
         """The products of a model as they are now; the first call for a model takes as long as reading them.
@@ -88,7 +85,3 @@ class CurrentCatalogue:
             self._shelves = {key: (own, own.aligned(table)) for key, (own, _) in self._shelves.items()}
         logger.info("Recommending from %s: %d products.", self._path, len(table))
         return True
-
-    def _follow(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            self.refresh()

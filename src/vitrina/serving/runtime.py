@@ -7,7 +7,6 @@ changes, running services load the new folder beside the old one and switch betw
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from typing import Any
 
 from vitrina.artifacts import folder_version, read_json, verify_manifest, write_json
 from vitrina.errors import ArtifactError, VitrinaError
+from vitrina.watching import Watch
 
 logger = logging.getLogger("vitrina.serving")
-
-POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Loaded:
 
 
 def point(pointer: Path, folder: Path, model: str, version: str) -> None:
-    """Make `pointer` name a model folder, atomically; the services that watch it switch within `POLL_SECONDS`."""
+    """Make `pointer` name a model folder, atomically; the services that watch it switch within `watching.SECONDS`."""
     write_json(pointer, {"folder": str(folder), "model": model, "version": version})
 
 
@@ -76,7 +74,7 @@ class Runtime:
         self._load = load
         self._warm = warm
         self._name = name
-        self._stop = threading.Event()
+        self._watch: Watch | None = None
         self.current: Loaded | None = None
         self.error = "The model is not loaded yet."
 
@@ -115,19 +113,20 @@ class Runtime:
 
     def watch(self, changed: Callable[[Loaded], None]) -> None:
         """Follow the pointer in the background; `changed` is told of each new model."""
-        threading.Thread(target=self._follow, args=(changed,), name="model-watch", daemon=True).start()
+        self._watch = Watch("model-watch", lambda: self._look(changed))
+        self._watch.start()
 
     def close(self) -> None:
         """Stop watching."""
-        self._stop.set()
+        if self._watch is not None:
+            self._watch.close()
 
     def _named(self, source: Source) -> Source:
         return Source(source.folder, self._name or source.model, source.version)
 
-    def _follow(self, changed: Callable[[Loaded], None]) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            if self.refresh() and self.current is not None:
-                changed(self.current)
+    def _look(self, changed: Callable[[Loaded], None]) -> None:
+        if self.refresh() and self.current is not None:
+            changed(self.current)
 
 
 def _fastest(run: Callable[[Any], Any], predictor: Any, times: int = 5) -> float:

@@ -1,4 +1,4 @@
-"""A served model without HTTP: runtime, batchers, log and metrics put together."""
+"""A service without HTTP: endpoints, log and metrics; around a model with its runtime and batchers, or without one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,100 @@ class Part(Protocol):
         """Stop, waiting for what is being done."""
 
 
-class ModelService:
+class Service:
+    """Endpoints with what every service has: a prediction log, metrics, threads and parts that live as long as it."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        predictions: Path,
+        name: str,
+        version: str = "",
+        cores: int = 1,
+        queue: int = QUEUE,
+        parts: Sequence[Part] = (),
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """`predictions` is the log's folder.
+
+        Args:
+            version: of a service that serves no model; what `/readyz` says.
+            cores: what this worker may use.
+            queue: how many requests may wait, for each operation and for all plain endpoints together.
+            parts: started with the service and closed with it.
+            telemetry: where parts that were made before count too; default: a new one.
+        """
+        self.name = name
+        self.version = version
+        self.endpoints = (*endpoints, _feedback_endpoint(self.feedback))
+        self.telemetry = telemetry or Telemetry()
+        self.log = PredictionLog(predictions, self.telemetry.dropped)
+        self._parts = tuple(parts)
+        self._queue = queue
+        self._pool = ThreadPoolExecutor(cores, "model")
+        self._calls = 0
+
+    def start(self) -> None:
+        """Begin to log, and start the parts."""
+        self.log.start()
+        for part in self._parts:
+            part.start()
+
+    def close(self) -> None:
+        """Stop; what waits in the log is written."""
+        for part in self._parts:
+            part.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.log.close()
+
+    def serves(self) -> tuple[str, str]:
+        """Name and version of what answers.
+
+        Raises:
+            Refusal: 503 when requests cannot be answered yet.
+        """
+        return self.name, self.version
+
+    def model(self) -> Loaded:
+        """The model in use.
+
+        Raises:
+            Refusal: 503 when there is none.
+        """
+        raise Refusal(503, "This service has no model.")
+
+    async def call(self, endpoint: Endpoint, call: Call) -> Any:
+        """What an endpoint answers to `call`.
+
+        Raises:
+            Refusal: 429 when too many calls wait, or what the endpoint refuses.
+        """
+        if inspect.iscoroutinefunction(endpoint.handle):
+            return await endpoint.handle(call)
+        if self._calls >= self._queue:
+            raise _busy()
+        self._calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.handle, call)
+        finally:
+            self._calls -= 1
+
+    def feedback(self, call: Call) -> FeedbackReceipt:
+        """Keep a true label.
+
+        Raises:
+            Refusal: 503 when it cannot be written.
+        """
+        request: FeedbackRequest = call.request
+        try:
+            self.log.feedback(FeedbackRecord(request.request_id, request.label, datetime.now(UTC)))
+        except OSError as error:
+            raise Refusal(503, f"Feedback cannot be kept: {error.strerror or error}.") from error
+        return FeedbackReceipt(request.request_id)
+
+
+class ModelService(Service):
     """Answers requests with the one model that `source` names, logs predictions and counts them."""
 
     def __init__(
@@ -49,43 +142,37 @@ class ModelService:
         parts: Sequence[Part] = (),
         telemetry: Telemetry | None = None,
     ) -> None:
-        """`load(folder)` makes the predictor that all operations share; `predictions` is the log's folder.
-
-        Args:
-            cores: what this worker may use.
-            queue: how many requests may wait, for each operation and for all endpoints together.
-            parts: started with the service and closed with it.
-            telemetry: where parts that were made before count too; default: a new one.
-        """
-        self.name = name
+        """`load(folder)` makes the predictor that all operations share; the rest is `Service`'s."""
+        super().__init__(
+            endpoints,
+            predictions=predictions,
+            name=name,
+            cores=cores,
+            queue=queue,
+            parts=parts,
+            telemetry=telemetry,
+        )
         self.operations = tuple(operations)
-        self.endpoints = (*endpoints, _feedback_endpoint(self.feedback))
-        self.telemetry = telemetry or Telemetry()
-        self.log = PredictionLog(predictions, self.telemetry.dropped)
         self.runtime = Runtime(source, load, [operation.warm_up for operation in self.operations], name)
-        self._parts = tuple(parts)
         self._cores = cores
-        self._queue = queue
-        self._pool = ThreadPoolExecutor(cores, "model")
-        self._calls = 0
         self._batchers: dict[str, Batcher] = {}
 
     def start(self) -> None:
         """Load and warm the model, and follow later changes; without a model that loads, answers are 503."""
-        self.log.start()
         if self.runtime.refresh() and self.runtime.current is not None:
             self._changed(self.runtime.current)
         self.runtime.watch(self._changed)
-        for part in self._parts:
-            part.start()
+        super().start()
 
     def close(self) -> None:
         """Stop; what waits in the log is written."""
         self.runtime.close()
-        for part in self._parts:
-            part.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self.log.close()
+        super().close()
+
+    def serves(self) -> tuple[str, str]:
+        """See `Service`."""
+        source = self.model().source
+        return source.model, source.version
 
     def model(self) -> Loaded:
         """The model in use.
@@ -119,35 +206,6 @@ class ModelService:
         if operation.record is not None:
             self.log.append(operation.record(request, prediction, source.model, source.version, request_id))
         return operation.answer(prediction, source.model, source.version, request_id)
-
-    async def call(self, endpoint: Endpoint, call: Call) -> Any:
-        """What an endpoint answers to `call`.
-
-        Raises:
-            Refusal: 429 when too many calls wait, or what the endpoint refuses.
-        """
-        if inspect.iscoroutinefunction(endpoint.handle):
-            return await endpoint.handle(call)
-        if self._calls >= self._queue:
-            raise _busy()
-        self._calls += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, endpoint.handle, call)
-        finally:
-            self._calls -= 1
-
-    def feedback(self, call: Call) -> FeedbackReceipt:
-        """Keep a true label.
-
-        Raises:
-            Refusal: 503 when it cannot be written.
-        """
-        request: FeedbackRequest = call.request
-        try:
-            self.log.feedback(FeedbackRecord(request.request_id, request.label, datetime.now(UTC)))
-        except OSError as error:
-            raise Refusal(503, f"Feedback cannot be kept: {error.strerror or error}.") from error
-        return FeedbackReceipt(request.request_id)
 
     def _run(self, operation: Operation, requests: list[Any]) -> list[tuple[Any, Any]]:
         """One batch, with the source of the model that ran it: a swap in between cannot mix versions."""

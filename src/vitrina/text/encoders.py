@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vitrina.artifacts import sha256
 from vitrina.errors import ArtifactError, UsageError
+from vitrina.hub import hub_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -72,20 +73,8 @@ def _packaged() -> Path | None:
 
 def _from_hub(name: str) -> Path:
     """The hub's files; older weights only where there are no safetensors (transformers reads tensors alone)."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=FILES))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*FILES, OLD_WEIGHTS]))
-        return folder
-    except HFValidationError as error:
-        raise UsageError(f"'{name}' is neither a folder nor an id of the Hugging Face hub.") from error
-    except RepositoryNotFoundError as error:
-        raise UsageError(f"The Hugging Face hub has no model '{name}', or it is private: set HF_TOKEN.") from error
-    except (LocalEntryNotFoundError, OSError) as error:
-        raise UsageError(
-            f"Encoder '{name}' is not on this machine and the Hugging Face hub cannot be reached: fetch it where "
-            f"there is a network (`hf download {name}`) and give its folder, or use {DEFAULT_ENCODER}."
-        ) from error
+    otherwise = f", or use {DEFAULT_ENCODER}"
+    folder = hub_folder(name, FILES, otherwise)
+    if not any(folder.glob("*.safetensors")):
+        folder = hub_folder(name, [*FILES, OLD_WEIGHTS], otherwise)
+    return folder

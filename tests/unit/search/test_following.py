@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from search_support import Shop, build
 
+from vitrina import watching
 from vitrina.errors import ArtifactError
-from vitrina.search import following, open_index
+from vitrina.search import open_index
 from vitrina.search.following import FollowedIndex
 
 Follow = Callable[[str | None], FollowedIndex]
@@ -17,7 +18,7 @@ Follow = Callable[[str | None], FollowedIndex]
 @pytest.fixture
 def follow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
     """Starts to follow a location, until the test ends."""
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(watching, "SECONDS", 0.02)
     started: list[FollowedIndex] = []
 
     def start(location: str | None) -> FollowedIndex:

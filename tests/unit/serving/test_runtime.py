@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from vitrina import watching
 from vitrina.artifacts import write_manifest
 from vitrina.errors import ArtifactError
 from vitrina.families.intent_classifier import serving
-from vitrina.serving import runtime as module
 from vitrina.serving.runtime import Loaded, Runtime, Source, point, read_source
 
 
@@ -88,7 +88,7 @@ def test_a_failed_swap_leaves_the_model_in_use(model: Path, tmp_path: Path) -> N
 
 
 def test_a_watched_pointer_switches_the_model(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "SECONDS", 0.05)
     pointer = tmp_path / "pointer.json"
     point(pointer, model, "intent_classifier", "1")
     subject = runtime(pointer)

@@ -1,6 +1,6 @@
 """What the jobs know about the fashion recommender."""
 
-from vitrina.families.layers.recommender_spec import MONITORED
+from vitrina.families.layers.recommender_spec import LIMITS, MONITORED
 from vitrina.training.spec import FamilySpec
 
 SPEC = FamilySpec(
@@ -10,5 +10,12 @@ SPEC = FamilySpec(
     tables=("catalogue", "images", "reviews"),
     primary_metric="r2",
     inputs=("user_id",),
+    limits=(
+        "Stars are those of customers who chose to buy and to review; what others would think of a product is not "
+        "known.",
+        *LIMITS,
+    ),
+    splits="by time: the latest reviews are the test, those before validate; a held-out row knows only what came "
+    "before its split.",
     monitored=MONITORED,
 )

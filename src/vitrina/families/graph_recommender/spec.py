@@ -1,6 +1,6 @@
 """What the jobs know about the graph recommender."""
 
-from vitrina.families.layers.recommender_spec import MONITORED
+from vitrina.families.layers.recommender_spec import LIMITS, MONITORED, SPLITS
 from vitrina.training.spec import FamilySpec
 
 SPEC = FamilySpec(
@@ -11,5 +11,7 @@ SPEC = FamilySpec(
     primary_metric="ndcg_at_10",
     inputs=("user_id",),
     optional_inputs=("history", "history_times", "history_events", "history_values"),
+    limits=LIMITS,
+    splits=SPLITS,
     monitored=MONITORED,
 )

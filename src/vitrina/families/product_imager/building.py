@@ -9,9 +9,9 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import AutoConfig, AutoTokenizer, BertConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from vitrina.errors import UsageError
 from vitrina.families.product_imager.configuration import TRAIN_STEPS, Options, ProductImagerConfig
 from vitrina.families.product_imager.modeling import ProductImager
+from vitrina.hub import hub_folder
 from vitrina.text.encoders import resolve_encoder
 
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
@@ -182,15 +182,4 @@ def _pipeline(name: str | None) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
-    except (HFValidationError, RepositoryNotFoundError) as error:
-        raise UsageError(f"'{name}' is neither a folder nor a public model of the Hugging Face hub.") from error
-    except (LocalEntryNotFoundError, OSError) as error:
-        raise UsageError(
-            f"'{name}' is not on this machine and the Hugging Face hub cannot be reached: fetch it where there is a "
-            f"network (`hf download {name}`) and give its folder."
-        ) from error
+    return hub_folder(name, ["*.json", "*.txt", "*.safetensors"], "")
