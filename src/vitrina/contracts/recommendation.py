@@ -31,18 +31,10 @@ class ProductEvent(msgspec.Struct):
         _check_stars(self.event, self.value)
 
 
-class Interaction(msgspec.Struct):
+class Interaction(ProductEvent, kw_only=True):
     """An event of a known user, to be kept."""
 
     user_id: Word
-    product_id: Word
-    event: Event = "view"
-    value: Amount | None = None
-    timestamp: datetime | None = None
-
-    def __post_init__(self) -> None:
-        self.timestamp = _past(self.timestamp)
-        _check_stars(self.event, self.value)
 
 
 def _past(moment: datetime | None) -> datetime | None:

@@ -131,7 +131,7 @@ class LiveHistories:
             request=InteractionsRequest,
             response=InteractionsReceipt,
             limit=MAX_BODY,
-            example=InteractionsRequest([Interaction("u000001", "p000001", "purchase")]),
+            example=InteractionsRequest([Interaction("p000001", "purchase", user_id="u000001")]),
         )
 
     def _keep(self, call: Call) -> InteractionsReceipt:

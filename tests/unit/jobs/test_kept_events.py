@@ -21,7 +21,9 @@ NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     live = LiveHistories.under(tmp_path)
-    live.add([Interaction("u2", "p1", "rating", 4.0, NOON), Interaction("u1", "p2", "purchase", None, NOON)])
+    live.add(
+        [Interaction("p1", "rating", 4.0, NOON, user_id="u2"), Interaction("p2", "purchase", None, NOON, user_id="u1")]
+    )
     return live.path
 
 

@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def event(product: str, minutes: int = 0, kind: str = "view", user: str = "u1") -> Interaction:
-    return Interaction(user, product, kind, timestamp=NOON + timedelta(minutes=minutes))  # type: ignore[arg-type]
+    return Interaction(product, kind, timestamp=NOON + timedelta(minutes=minutes), user_id=user)  # type: ignore[arg-type]
 
 
 def test_events_come_back_oldest_first_and_only_to_their_user(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_another_process_sees_the_events(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from vitrina.serving.histories import LiveHistories;"
         "from vitrina.contracts.recommendation import Interaction;"
-        "LiveHistories(Path(sys.argv[1])).add([Interaction('u1', 'a', 'purchase')])"
+        "LiveHistories(Path(sys.argv[1])).add([Interaction('a', 'purchase', user_id='u1')])"
     )
     live = LiveHistories(path)
     assert live.of("u1") == []

@@ -47,7 +47,7 @@ def test_training_kept_and_sent_events_are_one_history_in_order(
 ) -> None:
     user = user_of(model)
     trained = model.histories.of(user)
-    live.add([Interaction(user, "p000005", "purchase", timestamp=datetime(2026, 6, 1, tzinfo=UTC))])
+    live.add([Interaction("p000005", "purchase", timestamp=datetime(2026, 6, 1, tzinfo=UTC), user_id=user)])
     request = RecommendationRequest(user, events=[ProductEvent("p000007"), ProductEvent("p000008", "cart")])
     history = served(recommender, request).asked.history
     assert len(history) == len(trained) + 3
@@ -67,7 +67,7 @@ def test_an_event_that_training_kept_and_the_request_all_know_counts_once(
         "event": names[float(trained.weights[place])],
         "timestamp": datetime.fromtimestamp(float(trained.times[place]), UTC),
     }
-    live.add([Interaction(user, **same)])
+    live.add([Interaction(user_id=user, **same)])
     request = RecommendationRequest(user, events=[ProductEvent(**same)])
     assert len(served(recommender, request).asked.history) == len(trained)
 
@@ -77,7 +77,7 @@ def test_a_user_is_known_by_what_was_kept_but_not_by_what_the_request_says(
 ) -> None:
     request = RecommendationRequest("new", events=[ProductEvent("p000001")])
     assert not served(recommender, request).user_known
-    live.add([Interaction("new", "p000002")])
+    live.add([Interaction("p000002", user_id="new")])
     assert served(recommender, request).user_known
 
 
