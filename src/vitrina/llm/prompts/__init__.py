@@ -1,0 +1,1 @@
+"""What the assistant asks a language model: typed tasks, templates, checked answers, versions."""
