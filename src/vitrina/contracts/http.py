@@ -98,9 +98,13 @@ class Refusal(Exception):
         self.details = details or []
         self.headers = headers
 
+    def error(self) -> ErrorBody:
+        """The answer."""
+        return ErrorBody(Problem(CODES[self.status], self.message, self.details))
+
     def body(self) -> bytes:
         """The JSON of the answer."""
-        return msgspec.json.encode(ErrorBody(Problem(CODES[self.status], self.message, self.details)))
+        return msgspec.json.encode(self.error())
 
 
 class PredictionRecord(msgspec.Struct):

@@ -14,44 +14,46 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from time import perf_counter
 from typing import Any
 
-import msgspec
-
-from vitrina.contracts.http import Refusal
-from vitrina.serving.errors import decode, read_query
+from vitrina.contracts.http import ErrorBody, Refusal
+from vitrina.serving.errors import read_query
 from vitrina.serving.forms import boundary_of, decode_form
+from vitrina.serving.messages import decoder_of, encode
 from vitrina.serving.openapi import document
 from vitrina.serving.operation import Call, Endpoint, Operation, Reply
 from vitrina.serving.routes import Handler, Route, Routes
 from vitrina.serving.security import ApiKeys
-from vitrina.serving.service import ModelService
+from vitrina.serving.service import ModelService, Service
+from vitrina.serving.streaming import EVENT_STREAM, HEADERS, ClientLeft, Receive, Send, Stream, send_events, while_there
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, bytes, bytes]
 """Status, content type and body."""
+Headers = tuple[tuple[bytes, bytes], ...]
+Predict = Callable[[Operation, Any, str], Awaitable[Any]]
 
 logger = logging.getLogger("vitrina.serving")
 
 JSON = b"application/json"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 PASSED_ON = ("/static_content/", "/assets/")
-_encode = msgspec.json.Encoder().encode
+LEFT = 499
+"""Counted for a client that left before its answer; never sent."""
 
 
 class HttpService:
     """Middleware that answers the contract's routes and hands the rest (BentoML's index page) to `app`."""
 
-    def __init__(self, app: Application, build: Callable[[], ModelService], api_keys: str = "") -> None:
+    def __init__(self, app: Application, build: Callable[[], Service], api_keys: str = "") -> None:
         """`build` makes the service; it runs in the worker, at start-up."""
         self._app = app
         self._service = build()
         self._keys = ApiKeys(api_keys)
-        self._document = _encode(document(self._service, bool(self._keys)))
+        self._document = encode(document(self._service, bool(self._keys)))
         self._routes = Routes()
-        for operation in self._service.operations:
-            self._routes.add("POST", operation.path, self._operation(operation))
+        if isinstance(self._service, ModelService):
+            for operation in self._service.operations:
+                self._routes.add("POST", operation.path, self._operation(operation, self._service.predict))
         for endpoint in self._service.endpoints:
             self._routes.add(endpoint.method, endpoint.path, self._endpoint(endpoint))
         for path, page in self._pages().items():
@@ -80,23 +82,45 @@ class HttpService:
         started = perf_counter()
         request_id = _request_id(scope["headers"])
         route, parameters = self._routes.find(scope["path"])
-        headers: tuple[tuple[bytes, bytes], ...] = ()
+        headers: Headers = ((b"x-request-id", request_id.encode()),)
         try:
             handler = self._handler(route, scope)
-            status, kind, body = await handler(scope, receive, request_id, parameters)
-        except Refusal as refusal:
-            status, kind, body, headers = refusal.status, JSON, refusal.body(), refusal.headers
-        except Exception:
-            logger.exception("Request %s failed.", request_id)
-            status, kind, body = 500, JSON, Refusal(500, "The service failed to answer; see its log.").body()
-        start = {"type": "http.response.start", "status": status}
-        start["headers"] = [(b"x-request-id", request_id.encode()), *headers]
-        if status != 204:  # which has no body, and therefore says nothing about one
-            start["headers"] += [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-        await send(start)
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            answer = await handler(scope, receive, request_id, parameters)
+        except ClientLeft:
+            answer = None
+        except Exception as error:
+            refusal = self._refusal(error, request_id)
+            answer, headers = (refusal.status, JSON, refusal.body()), (*headers, *refusal.headers)
+        if isinstance(answer, Stream):
+            status = await self._stream(answer, request_id, headers, receive, send)
+        else:
+            status = LEFT if answer is None else await _send(send, answer, headers, scope["method"])
         name = route.path if route is not None else "other"
         self._service.telemetry.answered(name, status, perf_counter() - started)
+
+    async def _stream(self, stream: Stream, request_id: str, headers: Headers, receive: Receive, send: Send) -> int:
+        """Send the events of a stream; from here on a failure is an event too."""
+
+        def failed(error: Exception) -> ErrorBody:
+            return self._refusal(error, request_id).error()
+
+        async def sent() -> int:
+            kind = (b"content-type", EVENT_STREAM)
+            await send({"type": "http.response.start", "status": 200, "headers": [*headers, *HEADERS, kind]})
+            await send_events(stream, failed, send)
+            return 200
+
+        try:
+            return await while_there(receive, sent())
+        except ClientLeft:
+            return LEFT
+
+    def _refusal(self, error: Exception, request_id: str) -> Refusal:
+        """What the caller is told of an error; one that nobody foresaw is logged."""
+        if isinstance(error, Refusal):
+            return error
+        logger.error("Request %s failed.", request_id, exc_info=error)
+        return Refusal(500, "The service failed to answer; see its log.")
 
     def _handler(self, route: Route | None, scope: Scope) -> Handler:
         """What answers the request, if it may be answered."""
@@ -111,37 +135,42 @@ class HttpService:
             raise Refusal(401, "An API key is needed: X-API-Key or Authorization: Bearer.", headers=challenge)
         return handler
 
-    def _operation(self, operation: Operation) -> Handler:
-        decoder = msgspec.json.Decoder(operation.request)
-        predict = self._service.predict
+    def _operation(self, operation: Operation, predict: Predict) -> Handler:
+        decode = decoder_of(operation.request)
 
         async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
             body = await _body(scope, receive, operation.limit)
             boundary = boundary_of(scope["headers"]) if operation.form else None
-            request = decode_form(operation.request, body, boundary) if boundary else decode(decoder, body)
-            return 200, JSON, _encode(await predict(operation, request, request_id))
+            request = decode_form(operation.request, body, boundary) if boundary else decode(body)
+            return 200, JSON, encode(await predict(operation, request, request_id))
 
         return handler
 
     def _endpoint(self, endpoint: Endpoint) -> Handler:
-        decoder = msgspec.json.Decoder(endpoint.request) if endpoint.request else None
+        decode = decoder_of(endpoint.request) if endpoint.request else None
         names = [name.lower() for name in endpoint.headers]
-        service = self._service
+        service, keys = self._service, self._keys
 
-        async def handler(scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]) -> Answer:
+        async def handler(
+            scope: Scope, receive: Receive, request_id: str, parameters: Mapping[str, str]
+        ) -> Answer | Stream:
             call = Call(
                 request_id=request_id,
-                request=decode(decoder, await _body(scope, receive, endpoint.limit)) if decoder else None,
+                request=decode(await _body(scope, receive, endpoint.limit)) if decode else None,
                 parameters=parameters,
                 query=read_query(endpoint.query, scope["query_string"]) if endpoint.query else None,
                 headers=_named(scope["headers"], names),
                 model=service.model,
                 log=service.log.append,
+                caller=keys.caller(scope["headers"]),
             )
-            answer = await service.call(endpoint, call)
+            answering = service.call(endpoint, call)
+            answer = await (while_there(receive, answering) if endpoint.streams else answering)
+            if isinstance(answer, Stream):
+                return answer
             if isinstance(answer, Reply):
-                return answer.status, JSON, _encode(answer.answer)
-            return endpoint.status, JSON, b"" if answer is None else _encode(answer)
+                return answer.status, JSON, encode(answer.answer)
+            return endpoint.status, JSON, b"" if answer is None else encode(answer)
 
         return handler
 
@@ -156,12 +185,21 @@ class HttpService:
         }
 
     def _ready(self) -> Answer:
-        source = self._service.model().source
-        return 200, JSON, _encode({"status": "ready", "model": source.model, "version": source.version})
+        model, version = self._service.serves()
+        return 200, JSON, encode({"status": "ready", "model": model, "version": version})
 
     def _metrics(self) -> Answer:
         telemetry = self._service.telemetry
         return 200, telemetry.content_type.encode(), telemetry.exposition()
+
+
+async def _send(send: Send, answer: Answer, headers: Headers, method: str) -> int:
+    status, kind, body = answer
+    if status != 204:  # which has no body, and therefore says nothing about one
+        headers = (*headers, (b"content-type", kind), (b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers]})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+    return status
 
 
 def _page(page: Callable[[], Answer]) -> Handler:

@@ -9,9 +9,10 @@ import msgspec
 
 from vitrina import __version__
 from vitrina.contracts.http import CODES, ErrorBody
+from vitrina.serving.messages import Message, encode, reference, schemas
 from vitrina.serving.operation import Endpoint, Operation
 from vitrina.serving.routes import parameters
-from vitrina.serving.service import ModelService
+from vitrina.serving.service import Service
 
 _PLAIN = {
     "/healthz": "The process answers.",
@@ -21,16 +22,15 @@ _PLAIN = {
 }
 
 
-def document(service: ModelService, keyed: bool) -> dict[str, Any]:
+def document(service: Service, keyed: bool) -> dict[str, Any]:
     """OpenAPI 3.1; `keyed` says whether an API key is asked for."""
     endpoints: list[Operation | Endpoint] = [*service.operations, *service.endpoints]
     bodies = [kind for each in endpoints for kind in (each.request, each.response) if kind is not None]
-    _, schemas = msgspec.json.schema_components([*bodies, ErrorBody], ref_template="#/components/schemas/{name}")
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _described(endpoint)
     paths |= {path: {"get": _get(text)} for path, text in _PLAIN.items()}
-    components: dict[str, Any] = {"schemas": schemas}
+    components: dict[str, Any] = {"schemas": schemas([*bodies, ErrorBody])}
     whole: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": f"Vitrina {service.name}", "version": __version__},
@@ -48,7 +48,11 @@ def document(service: ModelService, keyed: bool) -> dict[str, Any]:
 
 def _answer(endpoint: Operation | Endpoint, status: int) -> dict[str, Any]:
     phrase = HTTPStatus(status).phrase
-    return {"description": phrase} if endpoint.response is None else _response(phrase, endpoint.response)
+    if endpoint.response is None:
+        return {"description": phrase}
+    events = {"text/event-stream": {"schema": {"type": "string"}}} if endpoint.streams else {}
+    described = _response(phrase, endpoint.response)
+    return described | {"content": {**described["content"], **events}}
 
 
 def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
@@ -56,10 +60,10 @@ def _described(endpoint: Operation | Endpoint) -> dict[str, Any]:
     refused = {str(status): _response(HTTPStatus(status).phrase, ErrorBody) for status in CODES}
     described: dict[str, Any] = {"summary": endpoint.summary, "responses": {**answers, **refused}}
     if endpoint.request is not None:
-        body: dict[str, Any] = {"schema": _ref(endpoint.request)}
+        body: dict[str, Any] = {"schema": reference(endpoint.request)}
         if endpoint.example is not None:
-            body["example"] = msgspec.json.decode(msgspec.json.encode(endpoint.example))
-        forms = {"multipart/form-data": {"schema": _ref(endpoint.request)}} if endpoint.form else {}
+            body["example"] = msgspec.json.decode(encode(endpoint.example))
+        forms = {"multipart/form-data": {"schema": reference(endpoint.request)}} if endpoint.form else {}
         described["requestBody"] = {"required": True, "content": {"application/json": body, **forms}}
     given = _parameters(endpoint)
     return described | ({"parameters": given} if given else {})
@@ -87,9 +91,5 @@ def _get(summary: str) -> dict[str, Any]:
     return {"summary": summary, "security": [], "responses": {"200": {"description": "OK"}}}
 
 
-def _response(description: str, kind: type) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ref(kind)}}}
-
-
-def _ref(kind: type) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+def _response(description: str, kind: Message) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": reference(kind)}}}

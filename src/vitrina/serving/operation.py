@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
+from pydantic import BaseModel
 
+from vitrina.serving.messages import Message
 from vitrina.serving.runtime import Loaded
 
 MAX_BODY = 64 * 1024
@@ -41,6 +43,7 @@ class Operation:
     also: ClassVar[tuple[int, ...]] = ()
     query: ClassVar[type[msgspec.Struct] | None] = None
     headers: ClassVar[tuple[str, ...]] = ()
+    streams: ClassVar[bool] = False
 
     path: str
     request: type[msgspec.Struct]
@@ -80,6 +83,7 @@ class Call:
         headers: those that the endpoint asks for and the caller sent, by lower-case name.
         model: gives the model in use; raises Refusal 503 without one.
         log: appends a line to the prediction log.
+        caller: a name of the caller's key that does not tell the key; empty where the service is open.
     """
 
     request_id: str
@@ -89,6 +93,7 @@ class Call:
     headers: Mapping[str, str]
     model: Callable[[], Loaded]
     log: Callable[[msgspec.Struct], None]
+    caller: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ class Endpoint:
         also: statuses that a `Reply` may have instead.
         limit: bytes a body may have.
         example: a request for the OpenAPI document.
+        streams: `handle` may answer a `Stream` of server-sent events, and is cancelled when its client leaves.
     """
 
     form: ClassVar[bool] = False
@@ -125,11 +131,12 @@ class Endpoint:
     path: str
     summary: str
     handle: Callable[[Call], Any]
-    response: type[msgspec.Struct] | None
-    request: type[msgspec.Struct] | None = None
+    response: Message | None
+    request: Message | None = None
     query: type[msgspec.Struct] | None = None
     headers: tuple[str, ...] = ()
     status: int = 200
     also: tuple[int, ...] = ()
     limit: int = MAX_BODY
-    example: msgspec.Struct | None = None
+    example: msgspec.Struct | BaseModel | None = None
+    streams: bool = False

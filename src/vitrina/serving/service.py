@@ -35,6 +35,8 @@ class Part(Protocol):
 class Service:
     """Endpoints with what every service has: a prediction log, metrics, threads and parts that live as long as it."""
 
+    operations: tuple[Operation, ...] = ()
+
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
