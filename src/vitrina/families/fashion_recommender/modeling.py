@@ -32,7 +32,9 @@ class FashionOutput(ModelOutput):
 
 
 class RatingTower(nn.Module):
-    r"""$\mu + b_u + b_p + f([u, p, u \odot p])$: biases, and what the parts of both sides say together.
+    r"""$\mu + b_u + b_p + s f([u, p, u \odot p])$: biases, and what the parts of both sides say together.
+
+    `share` s is 1 in training; validation decides what is kept (see `share.py`).
 
     Content and photo of both sides pass the same projection, so that $u \odot p$ compares what a customer liked with
     what a product is; a part that says nothing is zero. Inputs are laid out as in `features.py`.
@@ -52,6 +54,7 @@ class RatingTower(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.mix = nn.Sequential(nn.Linear(12 * width, config.hidden), nn.GELU(), nn.Linear(config.hidden, 1))
         self.biases = nn.Parameter(torch.ones(2))
+        self.register_buffer("share", torch.ones(()))
 
     def side(self, features: Tensor, side: str) -> Tensor:
         """(rows, features of a side) → (rows, 1 + 4 · part width): the bias, then the parts."""
@@ -68,7 +71,7 @@ class RatingTower(nn.Module):
         """(pairs,) stars, from one side's and the other side's vectors."""
         base = self.mean + self.biases[0] * user[:, 0] + self.biases[1] * product[:, 0]
         u, p = user[:, 1:], product[:, 1:]
-        return base + self.mix(torch.cat([u, p, u * p], dim=1)).squeeze(1)
+        return base + self.share * self.mix(torch.cat([u, p, u * p], dim=1)).squeeze(1)
 
 
 def _projection(inner: int, outer: int) -> nn.Parameter:

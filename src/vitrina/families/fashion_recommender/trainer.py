@@ -22,6 +22,7 @@ from vitrina.families.fashion_recommender.configuration import COMPACT, FashionR
 from vitrina.families.fashion_recommender.data import PRODUCTS, REVIEWS
 from vitrina.families.fashion_recommender.features import Ratings, fit_ratings, membership
 from vitrina.families.fashion_recommender.modeling import FashionRecommender
+from vitrina.families.fashion_recommender.share import best_share
 from vitrina.families.layers.recommenders import HISTORIES, POPULARITY
 from vitrina.families.layers.text_encoder import TextEncoder, encoder_config
 from vitrina.families.layers.vision import vision_config
@@ -148,11 +149,18 @@ def _measured(predictions: Any, store: Store, photos: np.ndarray, mean: float) -
 
 
 def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -> None:
-    """Write the tokenizer, what is known of products and reviews as vectors, and `labels.json`."""
+    """Write the tokenizer, what is known of products and reviews as vectors, and `labels.json`.
+
+    The weights are written again, now with the share that the tower has in the stars.
+    """
     options = cast(Options, options)
     collator = cast(Collator, setup.collator)
     store, ratings, model = collator.store, collator.ratings, cast(FashionRecommender, setup.model)
     cast(Any, setup.processing_class).save_pretrained(folder)
+    remember(model, store)
+    share = best_share(model, collator)
+    cast(Tensor, model.tower.share).fill_(share)
+    model.save_pretrained(folder)
     vectors = {
         "content": store.products.content.astype(np.float16),
         "photo": photo_vectors(model, store).astype(np.float16),
@@ -170,6 +178,7 @@ def finish(setup: TrainingSetup, data: Path, options: BaseModel, folder: Path) -
     written.to_parquet(folder / serving.REVIEWS, index=False)
     settings = {
         "mean": ratings.mean,
+        "share": share,
         "shrinkage": {"user": ratings.user, "product": ratings.product},
         "currencies": store.currencies,
         "max_length": options.max_length,
