@@ -2,9 +2,10 @@
 
 For every slot whose values are worded, a softmax over its values and "absent" reads the runs of one to three words of
 a description (multinomial logistic regression). Jointly fitted weights tell what a phrase says from what merely goes
-with it: dear places are often well rated, but only "£30" says the price. A value is said when it is the most probable
-one, likely enough, and the phrases of the text speak for it: what is usual anyway is not taken for said. Copied slots
-and values that training has not seen are mentioned exactly when they stand there word for word.
+with it: dear places are often well rated, but only "£30" says the price. A phrase speaks for the slot that it tells
+most of: people write "kid friendly" of dear places, yet those words say nothing of the price. A value is said when it
+is the most probable one, likely enough, and the phrases of the text speak for it: what is usual anyway is not taken for
+said. Copied slots and values that training has not seen are mentioned exactly when they stand there word for word.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ LIKELY = 0.6
 EVIDENCE = 2.0
 """How much the phrases of a text must add to a value's logit: a factor of e² in the odds."""
 ENOUGH = 30
+OWN = 0.8
+"""A phrase speaks for the slots it tells this much of, relative to the one it tells most of."""
 EVIDENCE_FILE = "evidence.safetensors"
 TOKEN = re.compile(r"<copy:[^>]+>|\d+(?:[.,]\d+)*|[^\W\d_]+|[£$€%!]")
 
@@ -64,9 +67,11 @@ def words(text: str) -> list[str]:
 
 def phrases(text: str) -> list[str]:
     """The distinct runs of one to `LONGEST` words of a text."""
-    tokens = ["<s>", *words(text), "</s>"]
-    runs = (" ".join(tokens[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(tokens) - n + 1))
-    return list(dict.fromkeys(runs))
+    return list(dict.fromkeys(_runs(["<s>", *words(text), "</s>"])))
+
+
+def _runs(tokens: Sequence[str]) -> list[str]:
+    return [" ".join(tokens[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(tokens) - n + 1)]
 
 
 def learn_evidence(schema: Schema, rows: Sequence[Mapping[str, str]], texts: Sequence[str]) -> Evidence:
@@ -79,20 +84,60 @@ def learn_evidence(schema: Schema, rows: Sequence[Mapping[str, str]], texts: Seq
 
     vectorizer = CountVectorizer(analyzer=phrases, binary=True, min_df=max(3, min(ENOUGH, len(texts) // 200)))
     counts = vectorizer.fit_transform(texts)
+    known = [str(each) for each in vectorizer.get_feature_names_out()]
+    labels = {
+        name: [value if (value := row.get(name, ABSENT)) in slot.values else ABSENT for row in rows]
+        for name, slot in schema.items()
+        if slot.kind == "worded"
+    }
+    labels = {name: each for name, each in labels.items() if len(set(each)) > 1}
     values: dict[str, list[str]] = {}
     weights, offsets = [np.zeros((counts.shape[1], 0))], [np.zeros(0)]
-    for name, slot in schema.items():
-        labels = [value if (value := row.get(name, ABSENT)) in slot.values else ABSENT for row in rows]
-        if slot.kind == "worded" and len(set(labels)) > 1:
-            values[name], weight, offset = _fit(counts, labels)
-            weights.append(weight)
-            offsets.append(offset)
+    for name, own in _owned(counts, known, labels).items():
+        values[name], weight, offset = _fit(counts[:, own], labels[name])
+        weights.append(np.zeros((counts.shape[1], weight.shape[1])))
+        weights[-1][own] = weight
+        offsets.append(offset)
     return Evidence(
-        [str(each) for each in vectorizer.get_feature_names_out()],
+        known,
         values,
         np.concatenate(weights, 1).astype(np.float32),
         np.concatenate(offsets).astype(np.float32),
     )
+
+
+def _owned(counts: Any, names: Sequence[str], labels: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """The phrases that speak for each slot, as columns of `counts`; slots that none speaks for are left out.
+
+    A phrase tells of a slot what the most telling run of its words tells of it.
+    """
+    if not labels:
+        return {}
+    told = np.stack([_told(counts, each) for each in labels.values()], axis=1)
+    place = {phrase: i for i, phrase in enumerate(names)}
+    within = [[place[run] for run in _runs(phrase.split(" ")) if run in place] for phrase in names]
+    told = np.stack([told[parts].max(0) for parts in within])
+    own = told >= OWN * told.max(1, keepdims=True)
+    return {name: np.flatnonzero(own[:, i]) for i, name in enumerate(labels) if own[:, i].any()}
+
+
+def _told(counts: Any, labels: Sequence[str]) -> np.ndarray:
+    """What each phrase tells of the one value it tells most of, (phrases,): their mutual information in nats.
+
+    Of one value, not of all: whatever goes with a slot of many values tells a little of each.
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.special import rel_entr
+
+    rows = len(labels)
+    _, of = np.unique(np.array(labels, dtype=str), return_inverse=True)
+    has = csr_matrix((np.ones(rows), (np.arange(rows), of)))
+    both = (counts.T @ has).toarray() / rows  # how often phrase and value meet, (phrases, values)
+    phrase, value = np.asarray(counts.mean(0)).reshape(-1, 1), np.bincount(of)[None, :] / rows
+    told = rel_entr(both, phrase * value) + rel_entr((phrase - both).clip(0), phrase * (1 - value))
+    told += rel_entr((value - both).clip(0), (1 - phrase) * value)
+    told += rel_entr((1 - phrase - value + both).clip(0), (1 - phrase) * (1 - value))
+    return told.max(1)
 
 
 def _fit(counts: Any, labels: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -74,3 +74,37 @@ def test_a_feature_that_training_never_saw_must_stand_word_for_word(checker: Che
     slots = {"name": "Zizzi", "wattage": "60 W"}
     assert checker.check("Zizzi has a lamp of 60 W.", slots).missing == ()
     assert checker.check("Zizzi has a lamp of 160 W.", slots).missing == ("wattage",)
+
+
+def test_the_manner_in_which_dear_places_are_described_does_not_say_their_price() -> None:
+    draw = random.Random(7)
+    schema = {
+        "price": Slot("worded", False, {"low": 300, "high": 300}),
+        "family": Slot("worded", False, {"yes": 300, "no": 300}),
+    }
+    rows, texts = [], []
+    for _ in range(900):
+        row = {"price": draw.choice(["low", "high"]), "family": draw.choice(["yes", "no"])}
+        for name in schema:
+            if draw.random() < 0.3:
+                del row[name]
+        # The wording of one feature goes with the value of the other.
+        who = "children" if row.get("price") == "high" else "family"
+        said = {"yes": f"It is {who} friendly.", "no": f"It is not {who} friendly."}.get(row.get("family", ""), "")
+        price = f"The price is {row['price']}." if "price" in row and draw.random() < 0.7 else ""
+        rows.append(row)
+        texts.append(f"A place. {price} {said}")
+    checker = Checker(schema, learn_evidence(schema, rows, texts))
+    slots = {"price": "high", "family": "no"}
+    assert checker.check("A place. The price is high. It is not children friendly.", slots) == Check()
+    assert checker.check("A place. It is not children friendly.", slots) == Check(("price",), ())
+
+
+def test_two_features_that_one_phrase_states_are_both_said() -> None:
+    schema = {name: Slot("worded", False, {"women": 300, "men": 300}) for name in ("audience", "department")}
+    draw = random.Random(7)
+    chosen = [draw.choice(["women", "men"]) for _ in range(600)]
+    rows = [dict.fromkeys(schema, each) for each in chosen]
+    checker = Checker(schema, learn_evidence(schema, rows, [f"A shirt for {each}." for each in chosen]))
+    assert checker.check("A shirt for men.", dict.fromkeys(schema, "men")) == Check()
+    assert checker.check("A shirt.", dict.fromkeys(schema, "men")) == Check(("audience", "department"), ())
