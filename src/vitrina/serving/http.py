@@ -11,6 +11,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -104,16 +105,14 @@ class HttpService:
         def failed(error: Exception) -> ErrorBody:
             return self._refusal(error, request_id).error()
 
-        async def sent() -> int:
-            kind = (b"content-type", EVENT_STREAM)
-            await send({"type": "http.response.start", "status": 200, "headers": [*headers, *HEADERS, kind]})
-            await send_events(stream, failed, send)
-            return 200
-
+        start = {"type": "http.response.start", "status": 200}
         try:
-            return await while_there(receive, sent())
+            async with while_there(receive):
+                await send(start | {"headers": [*headers, *HEADERS, (b"content-type", EVENT_STREAM)]})
+                await send_events(stream, failed, send)
         except ClientLeft:
             return LEFT
+        return 200
 
     def _refusal(self, error: Exception, request_id: str) -> Refusal:
         """What the caller is told of an error; one that nobody foresaw is logged."""
@@ -164,8 +163,8 @@ class HttpService:
                 log=service.log.append,
                 caller=keys.caller(scope["headers"]),
             )
-            answering = service.call(endpoint, call)
-            answer = await (while_there(receive, answering) if endpoint.streams else answering)
+            async with while_there(receive) if endpoint.streams else nullcontext():
+                answer = await service.call(endpoint, call)
             if isinstance(answer, Stream):
                 return answer
             if isinstance(answer, Reply):

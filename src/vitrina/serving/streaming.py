@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 from vitrina.serving.messages import encode
 
@@ -17,7 +18,6 @@ STALLED = 30.0
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-T = TypeVar("T")
 
 
 class Event(NamedTuple):
@@ -42,22 +42,35 @@ def framed(event: Event) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.name.encode(), encode(event.data))
 
 
-async def while_there(receive: Receive, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves. The request's body must have been read.
+@asynccontextmanager
+async def while_there(receive: Receive) -> AsyncIterator[None]:
+    """What is inside is cancelled when the client leaves. The request's body must have been read.
+
+    All of it runs in the caller's task, as time-outs inside need it.
 
     Raises:
-        ClientLeft: it left; `work` has ended by then.
+        ClientLeft: it left; what was inside has ended by then.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientLeft
-        return task.result()
-    finally:
+    task = asyncio.current_task()
+    assert task is not None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
         task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if left and task.uncancel() == 0:
+            raise ClientLeft from None
+        raise
+    finally:
+        watcher.cancel()
 
 
 async def send_events(stream: Stream, failed: Callable[[Exception], Any], send: Send) -> None:
@@ -84,8 +97,3 @@ async def _piece(send: Send, body: bytes) -> None:
             await send({"type": "http.response.body", "body": body, "more_body": True})
     except TimeoutError:
         raise ClientLeft from None
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
