@@ -34,10 +34,11 @@ def underived(inputs: MarketInputs, text: str) -> list[str]:
 
 def readings(number: str) -> Iterator[float]:
     """What a written number may mean: separators of thousands and decimals differ between languages."""
-    parts = re.split(r"[.,]", number)
-    if all(len(part) == 3 for part in parts[1:]):
+    parts, separators = re.split(r"[.,]", number), re.findall(r"[.,]", number)
+    grouped = all(len(part) == 3 for part in parts[1:-1])
+    if len(set(separators)) < 2 and grouped and (not separators or len(parts[-1]) == 3):
         yield float("".join(parts))
-    if len(parts) > 1 and (len(parts) == 2 or all(len(part) == 3 for part in parts[1:-1])):
+    if len(parts) == 2 or (separators and grouped and separators[-1] not in separators[:-1]):
         yield float("".join(parts[:-1]) + "." + parts[-1])
 
 

@@ -61,8 +61,7 @@ class Task:
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema that is asked for: all keys required, none further."""
-        asked: dict[str, Any] = _asked(self.answer.model_json_schema())
-        return asked
+        return asked_schema(self.answer)
 
     def validated(self, inputs: BaseModel | Mapping[str, Any]) -> Variables:
         """The inputs, validated.
@@ -104,6 +103,12 @@ class Task:
     def check(self, inputs: Variables, answer: Answer, knowledge: Knowledge | None = None) -> list[Finding]:
         """What is wrong with an answer; empty: nothing was found. `knowledge` finds invented attributes too."""
         return self.findings(inputs, answer, knowledge)
+
+
+def asked_schema(answer: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of an answer as a model is asked for it: all keys required, none further."""
+    asked: dict[str, Any] = _asked(answer.model_json_schema())
+    return asked
 
 
 def first_mistake(error: ValidationError) -> str:
