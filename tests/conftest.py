@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.llm_server import LLMServer, tiny_granite_folder
 from tests.redis_server import RedisServer
 
 WORDS = {
@@ -263,3 +265,20 @@ def imager_folder(imager_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     folder = tmp_path_factory.mktemp("imager") / "model"
     return Path(train("product_imager", imager_data, folder, preset="smoke").model)
+
+
+@pytest.fixture(scope="session")
+def tiny_granite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny Granite, which pytest-xdist's workers share. Do not change it."""
+    base = tmp_path_factory.getbasetemp()
+    return tiny_granite_folder(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session")
+def llm_server(tiny_granite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LLMServer]:
+    """A running `transformers serve` with the tiny Granite, one a worker."""
+    server = LLMServer(tiny_granite, tmp_path_factory.mktemp("llm_server"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()

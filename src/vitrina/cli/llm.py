@@ -73,6 +73,22 @@ def manifests(
     show(job(output, profile=profile, modes=mode or MODES, overrides=typed(pairs(overrides, "--set"))), as_json)
 
 
+@llm_app.command()
+def tiny(
+    folder: Annotated[Path, typer.Argument(help="Where to write the model.")],
+    steps: Annotated[int, typer.Option(help="Steps of training.")] = 150,
+    seed: Annotated[int, typer.Option(help="Of the shop it learns from and of its training.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Train a tiny Granite, which stands in for the real one where there is no GPU; its words mean nothing.
+
+    Example: vitrina llm tiny models/tiny-granite
+    """
+    from vitrina.jobs import llm_tiny as job
+
+    show(job(folder, steps=steps, seed=seed), as_json)
+
+
 def _show_plan(result: LlmPlanResult) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -18,6 +18,7 @@ from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
 from vitrina.jobs.llm_manifests import llm_manifests
 from vitrina.jobs.llm_plan import llm_plan
+from vitrina.jobs.llm_tiny import llm_tiny
 from vitrina.jobs.merge import merge
 from vitrina.jobs.package import package
 from vitrina.jobs.predict import predict
@@ -50,6 +51,7 @@ __all__ = [
     "labelled",
     "llm_manifests",
     "llm_plan",
+    "llm_tiny",
     "merge",
     "package",
     "plan_embedding",
