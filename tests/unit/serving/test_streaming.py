@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
+from tests.listening import listening, nothing_behind, until
 from vitrina.contracts.http import Refusal
 from vitrina.serving import streaming
 from vitrina.serving.http import HttpService
@@ -71,36 +67,6 @@ class Counter:
             Endpoint("GET", "/slow", "Wait.", self.slow, None, streams=True),
             Endpoint("GET", "/flood", "Never end.", self.flood, None, streams=True),
         ]
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[str]:
-    """A real server on a free port; its URL."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
-        thread.start()
-        try:
-            until(lambda: server.started)
-            yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def until(done: Any, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware; ends its lifespan when it is told to."""
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
 
 
 @pytest.fixture
