@@ -1,4 +1,4 @@
-"""Installs the toy family as a package from outside would be: on the path, with an entry point."""
+"""Installs the toy family as a package from outside would be, and makes the database of an empty registry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ TOY = Path(__file__).parent / "training"  # the folder that holds toy_family
 
 if str(TOY) not in sys.path:
     sys.path.insert(0, str(TOY))
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes seconds, copying them none."""
+    from vitrina.registry import tracking
+    from vitrina.settings import disable_telemetry
+
+    disable_telemetry()
+    home = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITRINA_HOME", str(home))
+        tracking.connect()
+    return home / "mlflow.db"
 
 
 @pytest.fixture

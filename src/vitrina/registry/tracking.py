@@ -54,6 +54,14 @@ def tracking_uri() -> str:
     return local.url if local else store_uri()
 
 
+def exists() -> bool:
+    """Whether there is a registry to ask: a named or running server, or a database that somebody made."""
+    settings = load_settings()
+    if settings.tracking_uri or settings.backend_store_uri or SERVER in server.running():
+        return True
+    return (settings.home.resolve() / "mlflow.db").is_file()
+
+
 def start_server() -> server.Service:
     """Start the MLflow server on this machine's store, or return the one that runs."""
     port = load_settings().mlflow_port

@@ -13,8 +13,7 @@ import pytest
 from registry_support import WORDS, MakeModel, evaluation_of, free_port
 
 from vitrina.artifacts import write_manifest
-from vitrina.registry import server, tracking
-from vitrina.settings import disable_telemetry
+from vitrina.registry import server
 
 TOY = Path(__file__).parent / "toy"
 ENVIRONMENT = ("TRACKING_URI", "BACKEND_STORE_URI", "MLFLOW_PORT")
@@ -24,17 +23,6 @@ ENVIRONMENT = ("TRACKING_URI", "BACKEND_STORE_URI", "MLFLOW_PORT")
 def toy_path(install_family: Callable[..., Path]) -> str:
     """The folders that, on the Python path, make the toy family an installed one."""
     return os.pathsep.join((str(install_family("keyword_rules")), str(TOY)))
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables: making them takes seconds, copying them none."""
-    disable_telemetry()
-    home = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VITRINA_HOME", str(home))
-        tracking.connect()
-    return home / "mlflow.db"
 
 
 @pytest.fixture

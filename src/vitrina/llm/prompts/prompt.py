@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vitrina.llm.prompts.errors import PromptError
+from vitrina.llm.prompts.tasks import first_mistake, task
 from vitrina.llm.sampling import Sampling
 
 BUILT_IN = "built-in"
@@ -35,14 +38,26 @@ class Prompt(BaseModel):
         return self.version if self.version == BUILT_IN else f"version {self.version}"
 
 
+def prompt_of(kind: str, values: Mapping[str, Any], version: str = BUILT_IN) -> Prompt:
+    """A prompt from its parts; parameters of `sampling` that are not given are the task's.
+
+    Raises:
+        PromptError: parts that are missing, unknown or out of bounds.
+    """
+    owner = task(kind)
+    try:
+        chosen = Sampling.model_validate(owner.sampling.model_dump() | dict(values.get("sampling") or {}))
+        return Prompt(**{**values, "task": owner.name, "sampling": chosen, "version": version})
+    except ValidationError as error:
+        raise PromptError(f"The prompt for '{owner.name}': {first_mistake(error)}.") from error
+
+
 @cache
-def built_in(task: str) -> Prompt:
+def built_in(kind: str) -> Prompt:
     """The prompt of a task that comes with Vitrina.
 
     Raises:
-        PromptError: when there is none.
+        PromptError: when there is no such task.
     """
-    file = files("vitrina.llm.prompts").joinpath("templates", f"{task}.yaml")
-    if not file.is_file():
-        raise PromptError(f"No prompt '{task}' comes with Vitrina.")
-    return Prompt(task=task, **yaml.safe_load(file.read_text(encoding="utf-8")))
+    file = files("vitrina.llm.prompts").joinpath("templates", f"{task(kind).name}.yaml")
+    return prompt_of(kind, yaml.safe_load(file.read_text(encoding="utf-8")))
