@@ -180,6 +180,15 @@ def test_a_prompt_in_a_third_language_is_drawn_and_reported(client: Client) -> N
     assert "another language" in answer["warnings"][0]
 
 
+def test_script_in_a_prompt_is_never_echoed(client: Client) -> None:
+    answer = client("POST", PATH, {**ASKED, "prompt": "<script>alert(1)</script> red disc"})
+    assert answer.status_code == 200, answer.text
+    refused = client("POST", PATH, {**ASKED, "category": "<script>alert(1)</script>"})
+    assert refused.status_code == 422
+    for told in (answer.text, refused.text, "".join(map(str, picture(answer.json()).text.values()))):
+        assert "<script" not in told
+
+
 def test_unknown_jobs_and_too_many_jobs_are_refused(client: Client) -> None:
     for method in ("GET", "DELETE"):
         response = client(method, f"{PATH}/nothing")

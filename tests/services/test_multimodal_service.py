@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from bentos.multimodal_product.service import MAX_BODY, NAME, OPERATION
 from tests.multimodal_models import KINDS, photo
@@ -111,6 +113,41 @@ def test_what_cannot_be_read_is_answered_422_with_a_sentence(post: Post, request
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["code"] == "invalid_request"
     assert answer.json()["error"]["message"].endswith(".")
+
+
+def animated() -> bytes:
+    frames = [Image.open(io.BytesIO(photo(kind, "red", "PNG"))).convert("P") for kind in ("boots", "trousers")]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [photo("boots", "red", "JPEG", "CMYK"), photo("boots", "red", "PNG", "LA"), animated()],
+    ids=["CMYK", "transparent grey", "animated"],
+)
+def test_unusual_images_are_read_like_others(post: Post, content: bytes) -> None:
+    by_form = post(files={"image": ("boots", content)})
+    by_json = post(json={"image": encoded(content)})
+    assert by_form.status_code == by_json.status_code == 200, by_form.text
+    assert by_form.json()["category"] == by_json.json()["category"] == KINDS["boots"]
+
+
+@pytest.mark.parametrize("side", [8_001, 15_000])
+def test_an_image_of_endless_pixels_is_refused_before_it_is_unpacked(post: Post, side: int) -> None:
+    content = io.BytesIO()
+    Image.new("1", (side, side)).save(content, "PNG")
+    assert len(content.getvalue()) < 1024 * 1024
+    answer = post(files={"image": ("huge.png", content.getvalue())})
+    assert answer.status_code == 422, answer.text
+    assert "64 million pixels at most" in answer.json()["error"]["message"]
+
+
+def test_a_title_in_a_language_that_training_never_saw_is_analysed(post: Post) -> None:
+    answer = post(json={"title": "Schöne Stiefel aus Leder", "image": encoded(BOOTS)})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["category"] == KINDS["boots"]
 
 
 def test_an_image_of_eleven_megabytes_is_answered_413(post: Post) -> None:

@@ -69,10 +69,26 @@ def test_features_become_a_description_with_its_search_listing(post: Post) -> No
     assert {"model", "version", "request_id"} <= body.keys()
 
 
-def test_markup_in_a_title_is_escaped(post: Post) -> None:
-    answer = post(CHAIR | {"title": "<script>alert(1)</script>"})
+def test_markup_in_features_is_escaped(post: Post) -> None:
+    script = "<script>alert(1)</script>"
+    answer = post(CHAIR | {"title": script, "brand": script, "attributes": {script: script}, "keywords": [script]})
     assert answer.status_code == 200
     assert "<script" not in answer.text
+    refused = post(CHAIR | {"attributes": {script: "red", script.upper(): "blue"}})
+    assert refused.status_code == 422
+    assert "<script" not in refused.text.lower()
+
+
+def test_a_product_without_attributes_is_described(post: Post) -> None:
+    answer = post({"title": "Luma 999", "attributes": {}})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["description"]
+
+
+def test_a_title_in_a_third_language_is_described_in_one_that_was_learned(post: Post) -> None:
+    answer = post({"title": "Schöner Stuhl aus Eichenholz", "attributes": {"colour": "blue"}})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["language"] in ("en", "es")
 
 
 @pytest.mark.parametrize(

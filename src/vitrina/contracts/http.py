@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from vitrina.contracts.escaping import disarmed
+
 MAX_CHARACTERS = 10_000
 
 Text = Annotated[
@@ -99,8 +101,8 @@ class Refusal(Exception):
         self.headers = headers
 
     def error(self) -> ErrorBody:
-        """The answer."""
-        return ErrorBody(Problem(CODES[self.status], self.message, self.details))
+        """The answer; what it repeats of the request holds no tags."""
+        return ErrorBody(Problem(CODES[self.status], disarmed(self.message), disarmed(self.details)))
 
     def body(self) -> bytes:
         """The JSON of the answer."""

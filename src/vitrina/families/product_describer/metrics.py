@@ -95,7 +95,7 @@ def _with(request: DescriptionRequest, **changes: Any) -> DescriptionRequest:
 
 
 def _texts(predictor: Describer, requests: list[DescriptionRequest], escaped: bool = False) -> list[str]:
-    from vitrina.families.product_describer.seo import escaped as safe
+    from vitrina.contracts.escaping import escaped as safe
 
     found = predictor.describe(requests, predictor.search)
     texts = [each.best.text if isinstance(each, Description) else "" for each in found]

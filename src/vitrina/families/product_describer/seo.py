@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from vitrina.contracts.escaping import escaped
 from vitrina.contracts.product_description import Readability, SearchListing
 
 TITLE, META = 60, 155
@@ -13,12 +14,6 @@ _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
 _VOWELS = {"es": re.compile(r"[aeiouáéíóúüy]+", re.I), "en": re.compile(r"[aeiouy]+", re.I)}
 _HIATUS = re.compile(r"[aeoáéó](?=[aeoáéó])|[íú](?=[aeo])|[aeo](?=[íú])", re.I)
-_UNSAFE = str.maketrans({"<": "&lt;", ">": "&gt;", '"': "&quot;"})
-
-
-def escaped(text: str) -> str:
-    """Safe inside an element and inside a quoted attribute of a page; `&` stays, so that Oak & Tide is legible."""
-    return text.translate(_UNSAFE)
 
 
 def cut(text: str, limit: int) -> str:

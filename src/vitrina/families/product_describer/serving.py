@@ -13,6 +13,7 @@ import numpy as np
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.columns import UNDETERMINED
+from vitrina.contracts.escaping import escaped
 from vitrina.contracts.http import Refusal
 from vitrina.contracts.product_description import (
     DescriptionCandidate,
@@ -239,10 +240,10 @@ def answer(found: Description, model: str, version: str, request_id: str) -> Gen
     asked, best = found.request, found.best
     kept = found.candidates[: asked.candidates]
     return GeneratedDescription(
-        description=seo.escaped(best.text),
+        description=escaped(best.text),
         candidates=[
             DescriptionCandidate(
-                seo.escaped(each.text), each.score, _names(each.check.missing), _names(each.check.invented)
+                escaped(each.text), each.score, _names(each.check.missing), _names(each.check.invented)
             )
             for each in kept
         ],
@@ -269,7 +270,7 @@ def _report(found: Description) -> dict[str, str]:
 
 
 def _names(slots: Sequence[str]) -> list[str]:
-    return [seo.escaped(name) for name in slots]
+    return [escaped(name) for name in slots]
 
 
 def record(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from vitrina.contracts.escaping import escaped
 from vitrina.contracts.http import PredictionRecord, Refusal
 from vitrina.contracts.image_generation import GeneratedImage, ImageAnswer, ImageRequest, Picture
 from vitrina.serving.operation import Call, Endpoint, Reply
@@ -180,7 +181,7 @@ class ImageJobs:
         language, understood, warnings = predictor.prompt_facts(request.prompt)
         given = {"errors": [], "job_id": None, "url": None, **known}
         return ImageAnswer(
-            prompt=request.prompt,
+            prompt=escaped(request.prompt),
             style=request.style,
             resolution=predictor.side,
             steps=ask.steps,
