@@ -28,6 +28,10 @@ from vitrina.training.schedules import layerwise_groups, one_cycle
 from vitrina.training.spec import TrainingSetup
 
 
+class OutOfMemory(UsageError):
+    """The accelerator's memory does not hold a training step."""
+
+
 class Diverged(UsageError):
     """The validation loss is no number any more."""
 
@@ -66,6 +70,7 @@ def run(
 
     Raises:
         UsageError: when options and family do not fit. Diverged: when the loss is no number any more.
+            OutOfMemory: when the accelerator's memory does not hold a step.
     """
     torch.set_num_threads(threads(options))
     if setup.train_dataset is None:
@@ -76,7 +81,10 @@ def run(
     if trainer.args.should_save:
         folders.discard_partial(checkpoints)
     start = folders.latest(checkpoints)
-    trainer.train(resume_from_checkpoint=str(start) if start else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(_smaller(options)) from error
     state = trainer.state
     reporters = [
         callback for callback in trainer.callback_handler.callbacks if isinstance(callback, reports.MLflowReport)
@@ -90,6 +98,17 @@ def run(
         resumed_from=trainer._initial_global_step,
         run_id=reporters[0].run_id if reporters else None,
     )
+
+
+def _smaller(options: TrainingOptions) -> str:
+    """What to do about a step that does not fit, with the same number of rows an optimizer step."""
+    half, twice = max(1, options.batch_size // 2), 2 * options.gradient_accumulation
+    advice = (
+        [f"training.batch_size={half} with training.gradient_accumulation={twice}"] if options.batch_size > 1 else []
+    )
+    advice += [] if options.gradient_checkpointing else ["training.gradient_checkpointing=true"]
+    tried = ", or ".join(advice) or "a smaller model"
+    return f"The accelerator's memory does not hold a step of {options.batch_size} rows: try {tried}."
 
 
 def _closed_form(setup: TrainingSetup) -> TrainOutcome:

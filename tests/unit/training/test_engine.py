@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForSequenceClassification, Trainer, Tra
 
 from vitrina.errors import UsageError
 from vitrina.training.arguments import TrainingOptions
-from vitrina.training.engine import Diverged, TrainOutcome, build, run
+from vitrina.training.engine import Diverged, OutOfMemory, TrainOutcome, build, run
 from vitrina.training.spec import TrainingSetup
 
 Weights = dict[str, torch.Tensor]
@@ -110,6 +110,26 @@ def test_a_training_that_diverges_says_so(fit: Any) -> None:
         setup.model.head.weight.fill_(float("nan"))
     with pytest.raises(Diverged, match="lower training.learning_rate"):
         fit(setup)
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"batch_size": 32}, "batch_size=16 with training.gradient_accumulation=2, or training.gradient_checkpointing"),
+        ({"batch_size": 1}, "hold a step of 1 rows: try training.gradient_checkpointing=true"),
+    ],
+)
+def test_a_step_that_the_accelerator_cannot_hold_says_what_to_change(
+    fit: Any, monkeypatch: pytest.MonkeyPatch, options: Any, advice: str
+) -> None:
+    setup = toy_setup()
+
+    def full(**batch: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(setup.model, "forward", full)
+    with pytest.raises(OutOfMemory, match=advice):
+        fit(setup, **options)
 
 
 # How long, in which batches -------------------------------------------------------------------------------------------
