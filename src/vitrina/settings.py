@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 TELEMETRY_OFF = {
@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(None, description="What the shop sells now, for recommenders: a canonical Parquet.")
     redis_url: str | None = Field(None, description="Cache that services share, and queue: redis://host:6379/0.")
     cache_mb: int = Field(64, ge=0, description="Memory of each worker's cache of embeddings; 0: none.")
+    guidellm: str | None = Field(None, description="A guidellm command; default: one in an environment of its own.")
+    llm_url: str | None = Field(None, description="Where the language model is: an OpenAI-compatible URL, …/v1.")
+    llm_model: str | None = Field(None, description="Its name there; default: the first that the server lists.")
+    llm_key: SecretStr | None = Field(None, description="Its API key, where it wants one.")
     threads: int = Field(0, ge=0, description="Threads for torch and ONNX Runtime; 0: chosen by what is running.")
 
 
