@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 from filelock import FileLock
+from tokenizers import Tokenizer
 
 MODEL = "vitrina/tiny-granite"
 START_SECONDS = 120.0
@@ -47,6 +48,7 @@ class LLMServer:
         self.root = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.root}/v1"
         self.model = MODEL
+        self.folder = model
         self._hub = _hub(model, state)
         self._log = state / "server.log"
         self._options = options
@@ -71,6 +73,10 @@ class LLMServer:
             assert time.monotonic() < deadline, "transformers serve does not answer"
             time.sleep(0.2)
         return self
+
+    def tokens(self, text: str) -> int:
+        """How many tokens the model makes of a text."""
+        return len(Tokenizer.from_file(str(self.folder / "tokenizer.json")).encode(text).ids)
 
     def ready(self) -> bool:
         """Whether it answers."""
