@@ -1,4 +1,4 @@
-"""Commands of large language models: plan the GPUs, write the manifests."""
+"""Commands of large language models: plan the GPUs, write the manifests, measure the server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vitrina.cli import app
-from vitrina.cli.output import Json, Overrides, pairs, show, typed
+from vitrina.cli.output import Json, Overrides, pairs, show, telling, typed
 
 if TYPE_CHECKING:
+    from vitrina.jobs.llm_benchmark import LlmBenchmarkResult
     from vitrina.jobs.llm_plan import LlmPlanResult
 
 llm_app = typer.Typer(
@@ -87,6 +88,89 @@ def tiny(
     from vitrina.jobs import llm_tiny as job
 
     show(job(folder, steps=steps, seed=seed), as_json)
+
+
+@llm_app.command()
+def benchmark(
+    url: Annotated[
+        str, typer.Argument(envvar="VITRINA_LLM_URL", help="Server with OpenAI's API, e.g. http://host/v1.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path(".vitrina/llm-benchmark"),
+    model: Annotated[str | None, typer.Option(envvar="VITRINA_LLM_MODEL", help="Default: the first it lists.")] = None,
+    arrivals: Annotated[str, typer.Option(help="concurrent (streams), constant or poisson (a second).")] = "concurrent",
+    level: Annotated[
+        list[float] | None, typer.Option(help="Streams at once, or requests a second (repeatable); default: a sweep.")
+    ] = None,
+    requests: Annotated[int, typer.Option(help="Counted at each level.")] = 100,
+    warmup: Annotated[int, typer.Option(help="Made before and not counted; at least one a stream.")] = 5,
+    seconds: Annotated[float, typer.Option(help="At most, for each level.")] = 120,
+    catalogue: Annotated[Path | None, typer.Option(help="Products to ask about; default: the sample store's.")] = None,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Synthetic prompts of this length instead.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Counts them: folder or hub id; default: the model.")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Of an answer.")] = 200,
+    temperature: Annotated[float, typer.Option(help="0: the likeliest word.")] = 0.7,
+    whole_answers: Annotated[
+        bool, typer.Option("--whole-answers", help="Every answer has --max-tokens; for vLLM (ignore_eos).")
+    ] = False,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(help="ttft_ms=500, tokens_per_second=50, concurrency=10, share=0.95 (repeatable)."),
+    ] = None,
+    dcgm: Annotated[str | None, typer.Option(help="Metrics of a DCGM exporter, for the GPUs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a server under load: first token, speed, throughput, goodput. Its key: VITRINA_LLM_KEY.
+
+    Example: vitrina llm benchmark http://localhost:8000/v1 --level 1 --level 4 --level 12 --requests 200
+    """
+    from vitrina.jobs import llm_benchmark as job
+    from vitrina.llm.benchmark.load import Load, Objective, checked
+    from vitrina.llm.endpoint import Endpoint
+    from vitrina.settings import load_settings
+
+    load = {
+        "arrivals": arrivals,
+        "levels": tuple(level or ()),
+        "requests": requests,
+        "warmup": warmup,
+        "seconds": seconds,
+        "prompt_tokens": prompt_tokens,
+        "whole_answers": whole_answers,
+        "sampling": {"max_tokens": max_tokens, "temperature": temperature},
+    }
+    with telling() as tell:
+        result = job(
+            Endpoint(url=url, model=model or None, key=load_settings().llm_key),
+            output,
+            checked(Load, load),
+            objective=checked(Objective, typed(pairs(slo, "--slo"))),
+            catalogue=catalogue,
+            tokenizer=tokenizer,
+            dcgm=dcgm,
+            tell=tell,
+        )
+    if as_json:
+        show(result, as_json)
+    else:
+        _show_benchmark(result)
+
+
+def _show_benchmark(result: LlmBenchmarkResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vitrina.llm.benchmark.measures import Level
+    from vitrina.llm.benchmark.page import HEADS, row
+
+    console = Console()
+    table = Table(*HEADS, box=None)
+    for level in result.levels:
+        table.add_row(*(cell.text for cell in row(Level.model_validate(level))))
+    console.print(table)
+    for level in result.levels:
+        for words, count in level["errors"].items():
+            console.print(f"{level['title']}: {count} × {words}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"\n{result.verdict['words']}\n{result.page}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _show_plan(result: LlmPlanResult) -> None:

@@ -54,6 +54,15 @@ def working() -> Iterator[Callable[[str, int], None]]:
         yield lambda what, rows: status.update(f"{what.capitalize()}: {rows:,} products ...")
 
 
+@contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """Shows on stderr what a job says it is doing."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("Starting ...") as status:
+        yield lambda words: status.update(f"{words[:1].upper()}{words[1:]} ...")
+
+
 def pairs(values: list[str] | None, option: str) -> dict[str, str]:
     """Parse repeated `NAME=VALUE` options.
 

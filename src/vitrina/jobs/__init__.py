@@ -16,6 +16,7 @@ from vitrina.jobs.ingest import ingest
 from vitrina.jobs.kept_events import kept_events
 from vitrina.jobs.label import label
 from vitrina.jobs.labelled import labelled
+from vitrina.jobs.llm_benchmark import llm_benchmark
 from vitrina.jobs.llm_manifests import llm_manifests
 from vitrina.jobs.llm_plan import llm_plan
 from vitrina.jobs.llm_tiny import llm_tiny
@@ -49,6 +50,7 @@ __all__ = [
     "kept_events",
     "label",
     "labelled",
+    "llm_benchmark",
     "llm_manifests",
     "llm_plan",
     "llm_tiny",
