@@ -41,10 +41,10 @@ class Finding(NamedTuple):
 
 
 class Knowledge(Protocol):
-    """What a catalogue tells of the values that attributes have; see `faithfulness.py`."""
+    """What a catalogue tells of how attributes are put into words; see `faithfulness.py`."""
 
-    def invented(self, product: ProductFacts, text: str) -> list[str]:
-        """What a text says of a product that its data do not, each as `name: value`."""
+    def compared(self, product: ProductFacts, text: str) -> tuple[list[str], list[str]]:
+        """What a text leaves out of a product's attributes, and what it makes up; each with its name."""
         ...
 
 
@@ -52,13 +52,14 @@ def describe(inputs: DescribeInputs, answer: DescribeAnswer, knowledge: Knowledg
     """A description: language, length, features left out or made up, claims, markup."""
     text = "\n".join([answer.title, answer.description, *answer.highlights])
     found = [*_common(inputs, text), *_length(answer.description, inputs.max_words)]
-    left_out = wording.left_out(inputs.product, text)
+    if knowledge is None:
+        left_out = wording.left_out(inputs.product, text)
+    else:
+        left_out, made_up = knowledge.compared(inputs.product, text)
+        found += _invented(made_up)
     if left_out:
         found.append(Finding("missing", "warning", f"The description does not mention {', '.join(left_out)}."))
-    found += _numbers(inputs, text)
-    if knowledge is not None:
-        found += _invented(knowledge.invented(inputs.product, text))
-    return found
+    return [*found, *_numbers(inputs, text)]
 
 
 def recommend(inputs: RecommendInputs, answer: RecommendAnswer, knowledge: Knowledge | None = None) -> list[Finding]:
@@ -80,7 +81,7 @@ def recommend(inputs: RecommendInputs, answer: RecommendAnswer, knowledge: Knowl
     if knowledge is not None:
         for each in answer.recommendations:
             if each.product_id in candidates:
-                found += _invented(knowledge.invented(candidates[each.product_id], each.reason))
+                found += _invented(knowledge.compared(candidates[each.product_id], each.reason)[1])
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, TypedDict, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -27,11 +27,8 @@ LONGEST = 400_000
 """Characters of a rendered prompt; some 100,000 tokens. A template may not loop beyond it."""
 
 
-class Message(TypedDict):
-    """One message of a chat."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
+Message = dict[str, str]
+"""One message of a chat: its `role` (system, user, assistant) and its `content`."""
 
 
 class Data:
