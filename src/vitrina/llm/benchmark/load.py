@@ -72,7 +72,7 @@ class Load(BaseModel):
         return max(self.warmup, int(level)) if self.arrivals == "concurrent" and self.warmup else self.warmup
 
     def enough_of(self, level: float) -> int:
-        """Answers after which a level ends: the warm-up, what is counted, and what overlaps both."""
+        """Answers after which a level ends: the warm-up, what is counted, and about what overlaps both."""
         return self.warmup_of(level) + self.requests + (int(level) if self.arrivals == "concurrent" else 1)
 
     def rows_of(self, level: float) -> int:

@@ -138,7 +138,7 @@ def test_synthetic_prompts_arrive_by_the_clock(
     )
     report = sweep(Endpoint(url=llm_server.url), load, tmp_path, tokenizer=str(tiny_granite))
     (found,) = report.levels
-    assert found.requests >= 20
+    assert found.requests >= 16  # those that overlap the warm-up are not counted
     assert 40 <= found.prompt_tokens <= 60  # and the chat template's own
     assert 1.0 < found.requests_per_second < 6.0
     assert found.late_ms["p50"].value >= 0
