@@ -35,6 +35,6 @@ class Options(BaseModel):
     faithful: bool = Field(
         True, description="Train on what is said: leave out features a text omits, and texts that state others."
     )
-    beams: int = Field(10, ge=1, le=32, description="Width of the search in evaluation.")
+    beams: int = Field(16, ge=1, le=32, description="Width of the search in evaluation.")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="Held out to choose the weights.")
     test_fraction: float = Field(0.1, ge=0, lt=0.5, description="Held out for gates; 0: use validation.")
