@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
         facts: `name`, `family`, `summary`, `code_version`, `data_version`, `rows` (split → count), `preset` (name and
             sections), `seed`, `training` (figures), `metrics`, `environment`; optional `task`, `base_model`, `teacher`,
             `languages` (language → rows), `slices`, `behaviour`, `decisions` (calibration and thresholds),
-            `files` (names beside the card), `export` (parity figures), `notes` (a section of the family's own),
-            `limits` and `splits` (sentences, in place of `LIMITS` and `SPLITS`).
+            `files` (names beside the card: pictures and Markdown are shown, others linked), `export` (parity
+            figures), `notes` (a section of the family's own), `limits` and `splits` (sentences, in place of `LIMITS`
+            and `SPLITS`).
     """
     import yaml
     from huggingface_hub import ModelCard
@@ -49,11 +51,24 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
             [[check[name] for name in ("check", "cases", "passed", "rate")] for check in facts.get("behaviour", [])],
         ),
         decisions=_table(("setting", "value"), facts.get("decisions", {}).items()),
+        files=_files(path.parent, facts.get("files") or ()),
         export=_table(("figure", "value"), _scalars(facts.get("export", {}))),
         training=_table(("figure", "value"), facts["training"].items()),
         environment=_table(("what", "value"), _scalars(facts["environment"])),
     )
     write_text(path, str(card))
+
+
+def _files(folder: Path, names: Sequence[str]) -> str:
+    """Pictures and Markdown as they are, the headings two levels lower; links to other files."""
+    links = [f"- [{name}]({name})" for name in names if Path(name).suffix not in (".png", ".md")]
+    shown = ["\n".join(links)] if links else []
+    for name in names:
+        if name.endswith(".png"):
+            shown.append(f"![{Path(name).stem.replace('_', ' ')}]({name})")
+        elif name.endswith(".md"):
+            shown.append(re.sub(r"^#", "###", (folder / name).read_text(encoding="utf-8").strip(), flags=re.M))
+    return "\n\n".join(shown)
 
 
 def _header(facts: Mapping[str, Any]) -> Any:

@@ -115,3 +115,11 @@ def test_empty_slices_and_missing_facts_are_left_out(tmp_path: Path) -> None:
     assert "| fr |" not in text
     assert "None" not in text
     assert "{{" not in text
+
+
+def test_a_card_shows_pictures_and_samples_and_links_tables(tmp_path: Path) -> None:
+    (tmp_path / "samples.md").write_text("# Samples\n\n## Good\n\n- a #1 chair\n")
+    text = written(tmp_path, files=["classes.csv", "good_and_bad.png", "samples.md"])
+    assert "- [classes.csv](classes.csv)\n" in text
+    assert "![good and bad](good_and_bad.png)\n" in text
+    assert "### Samples\n\n#### Good\n\n- a #1 chair\n" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ SIDE = 96
 
 
 def sample_table(predictor: Any, examples: pd.DataFrame) -> bytes:
-    """PNG: above, products whose category is right, the surest first; below, wrong ones, the surest first."""
+    """PNG: above, products whose category is right, the surest of each; below, wrong ones, the surest first."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -26,7 +27,8 @@ def sample_table(predictor: Any, examples: pd.DataFrame) -> bytes:
     said = predictor.predict_frame(known)
     right = (said["label"] == known["category"]).to_numpy(dtype=bool)
     order = np.argsort(-said["confidence"].to_numpy())
-    chosen = [*order[right[order]][:ROWS], *order[~right[order]][:ROWS]]
+    surest = said["label"][order[right[order]]].drop_duplicates().index  # one of each category, not twelve black shoes
+    chosen = [*surest[:ROWS], *order[~right[order]][:ROWS]]
     figure = Figure(figsize=(2.2 * ACROSS, 10), dpi=80)
     FigureCanvasAgg(figure)
     for place, row in enumerate(chosen):
@@ -37,7 +39,8 @@ def sample_table(predictor: Any, examples: pd.DataFrame) -> bytes:
         told = said["label"][row].split(PATH_SEPARATOR)[-1]
         true = known["category"][row].split(PATH_SEPARATOR)[-1]
         mark = f"{told} {said['confidence'][row]:.0%}" + ("" if right[row] else f"\nis: {true}")
-        axes.set_title(f"{known['title'][row][:24]}\n{mark}", fontsize=7, color="black" if right[row] else "firebrick")
+        title = shorten(known["title"][row], 30, placeholder="…")
+        axes.set_title(f"{title}\n{mark}", fontsize=7, color="black" if right[row] else "firebrick")
     figure.tight_layout()
     content = io.BytesIO()
     figure.savefig(content, format="png")

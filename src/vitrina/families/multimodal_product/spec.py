@@ -17,5 +17,5 @@ SPEC = FamilySpec(
         numerical=("confidence", "quality", "price", "length"),
         text="title",
     ),
-    splits="by a hash of the product's title or the review's text",
+    splits="Rows are held out by a hash of the product's title or the review's text.",
 )

@@ -132,10 +132,19 @@ def _samples(
         for row in rows:
             said = predicted.iloc[row]
             lines += [f"- **{said['title']}** {_features(examples.iloc[row])}", f"  - model: {said['description']}"]
-            lines += [f"  - a reference: {references[row][0]}", f"  - BLEU of the sentence: {scores[row]:.2f}"]
+            lines += [
+                f"  - the nearest reference: {_nearest(said['description'], references[row])}",
+                f"  - BLEU of the sentence: {scores[row]:.2f}",
+            ]
             lines += [f"  - missing: {said['missing_slots'] or 'none'}; invented: {said['invented_slots'] or 'none'}"]
         lines += ["" if len(rows) else "None.\n"]
     return "\n".join(lines).encode()
+
+
+def _nearest(text: str, references: Sequence[str]) -> str:
+    """The reference most like a text."""
+    scores = generation.sentence_bleu([text] * len(references), [[each] for each in references])
+    return references[int(np.argmax(scores))]
 
 
 def _features(example: Any) -> str:

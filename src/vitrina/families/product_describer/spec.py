@@ -16,7 +16,7 @@ SPEC = FamilySpec(
         numerical=("length", "confidence", "missing"),
         text="title",
     ),
-    splits="by a hash of the features, so that all descriptions of equal features are on one side.",
+    splits="Products are held out by a hash of their features, so all texts of equal features are on one side.",
     limits=(
         "It says what the features say; a fact that was not given is reported where it appears.",
         "Languages, tones and audiences that the training descriptions do not show are not learned; answers say so.",

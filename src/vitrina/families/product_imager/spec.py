@@ -14,7 +14,7 @@ SPEC = FamilySpec(
     monitored=Monitored(
         categorical=("language", "style", "label"), numerical=("length", "quality", "understood"), text="text"
     ),
-    splits="by a hash of the product's id, so that all photos of a product are on one side.",
+    splits="Photos are held out by a hash of the product's id, so that all photos of a product are on one side.",
     limits=(
         "It draws what the shop's photos show: things, words and styles they do not show come out as something else.",
         "Every picture is generated; its PNG says so. It must not be passed off as a photo of a product that is sold.",
