@@ -18,7 +18,7 @@ Model = Annotated[
 
 @app.command()
 def package(
-    model: Annotated[str, typer.Argument(help="Model folder or registry reference.")],
+    model: Annotated[str, typer.Argument(help="Model folder, registry reference, or a service without a model.")],
     output: Annotated[Path, typer.Option(help="Folder for the bento.")] = Path("bento"),
     as_json: Json = False,
 ) -> None:
@@ -33,7 +33,7 @@ def package(
 
 @app.command()
 def serve(
-    family: Annotated[str, typer.Argument(help="Model family, e.g. intent_classifier.")],
+    family: Annotated[str, typer.Argument(help="Model family, e.g. intent_classifier, or assistant.")],
     model: Model = None,
     port: Annotated[int | None, typer.Option(help="Port; default: VITRINA_SERVE_PORT or 3000.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each loads the model.")] = 1,
@@ -48,6 +48,8 @@ def serve(
     Example: vitrina serve intent_classifier --port 3000 --detach
 
     Example: vitrina serve product_embedder --index .vitrina/index
+
+    Example: VITRINA_LLM_URL=http://localhost:8000/v1 vitrina serve assistant --detach
     """
     from vitrina.jobs.serve import serve as job
 

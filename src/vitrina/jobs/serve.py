@@ -1,4 +1,4 @@
-"""Serve a model with BentoML, in the foreground or detached."""
+"""Serve a model, or a service that has none, with BentoML: in the foreground or detached."""
 
 from __future__ import annotations
 
@@ -32,37 +32,28 @@ def serve(
 ) -> ServeResult:
     """Start the service of `family`; with `detach` return once it is ready, otherwise when it ends.
 
-    Without `model` it serves the champion and follows it. `index` (a folder or a database) is what it searches.
+    Without `model` it serves the champion and follows it. `index` (a folder or a database) is what it searches. A
+    service that is of no family (`assistant`) takes neither.
 
     Raises:
         UsageError, ServiceError: another family's model, a port that is taken, a service that does not become ready.
         ArtifactError: no such index, or one that this model did not build.
     """
-    from vitrina.errors import UsageError
-    from vitrina.jobs.switch import champion, pointer_of, source_of
     from vitrina.packaging.bento import bentoml_command, service_folder
     from vitrina.registry import server
-    from vitrina.serving.runtime import point
     from vitrina.settings import disable_telemetry, load_settings
 
     disable_telemetry()
     folder = service_folder(family)
-    source = source_of(model or champion(family))
-    if source.model != family:
-        raise UsageError(f"{model} is a model of {source.model}, not of {family}.")
-    searched = {} if index is None else {"VITRINA_INDEX": _location(index, source.folder)}
     settings = load_settings()
     port = port or settings.serve_port
     name = f"{family}-{port}"
-    follows = model in (None, champion(family))
-    pointer = pointer_of(family) if follows else pointer_of(name)
-    point(pointer, source.folder, source.model, source.version)
+    served, version = _nothing(family, model, index) if serves_no_model(family) else _model(family, model, index, name)
     home = settings.home.resolve()
     env = {
         "VITRINA_HOME": str(home),
-        "VITRINA_MODEL": str(pointer),
         "VITRINA_WORKERS": str(workers),
-        **searched,
+        **served,
         # One per service: BentoML keeps the workers' metrics there and wipes them when any service starts.
         "BENTOML_HOME": str(home / "services" / f"bentoml-{port}"),
     }
@@ -73,7 +64,45 @@ def serve(
         log = server.start(name, command, env, port=port, health_url=f"http://{HOST}:{port}/readyz").log
     else:
         _run(command, env, port)
-    return ServeResult(name=name, url=f"http://{HOST}:{port}", model=family, version=source.version, log=log)
+    return ServeResult(name=name, url=f"http://{HOST}:{port}", model=family, version=version, log=log)
+
+
+def serves_no_model(name: str) -> bool:
+    """Whether `name` is a bento that is of no family: its settings come from the environment alone."""
+    from vitrina.errors import UsageError
+    from vitrina.families.catalog import names
+    from vitrina.packaging.bento import service_folder
+
+    if not name.isidentifier() or name in names():
+        return False
+    try:
+        return service_folder(name).is_dir()
+    except UsageError:
+        return False
+
+
+def _nothing(service: str, model: str | None, index: str | None) -> tuple[dict[str, str], str]:
+    from vitrina import __version__
+    from vitrina.errors import UsageError
+
+    if model is not None or index is not None:
+        raise UsageError(f"{service} takes all it needs from the environment: leave out --model and --index.")
+    return {}, __version__
+
+
+def _model(family: str, model: str | None, index: str | None, name: str) -> tuple[dict[str, str], str]:
+    """What the service finds its model and index by, and the model's version."""
+    from vitrina.errors import UsageError
+    from vitrina.jobs.switch import champion, pointer_of, source_of
+    from vitrina.serving.runtime import point
+
+    source = source_of(model or champion(family))
+    if source.model != family:
+        raise UsageError(f"{model} is a model of {source.model}, not of {family}.")
+    searched = {} if index is None else {"VITRINA_INDEX": _location(index, source.folder)}
+    pointer = pointer_of(family if model in (None, champion(family)) else name)
+    point(pointer, source.folder, source.model, source.version)
+    return {"VITRINA_MODEL": str(pointer), **searched}, source.version
 
 
 def _location(index: str, model: Path) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -78,7 +78,7 @@ class Chat:
 
     async def stream(
         self, messages: Sequence[Mapping[str, str]], sampling: Sampling
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion]:
         """The answer's pieces as they come, then the whole. Leave early with `aclosing`: it ends the generation.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A bento: service code, this package's source, the model and locked requirements, built by `bentoml build`.
+"""A bento: service code, this package's source, the model if it serves one, locked requirements; by `bentoml build`.
 
 Vitrina never imports bentoml: it runs the command of the same environment.
 """
@@ -53,18 +53,18 @@ LEFT_OUT = ("model.safetensors", "model-*.safetensors", "model.safetensors.index
 IGNORED = "__pycache__/\n*.pyc\ntests/\n.git/\n.venv/\n"
 
 
-def service_folder(family: str) -> Path:
-    """The bento source of a family: `bentos/<family>` of the working folder or of the source checkout.
+def service_folder(name: str) -> Path:
+    """The bento source of a family or service: `bentos/<name>` of the working folder or of the source checkout.
 
     Raises:
         UsageError: when there is none.
     """
     roots = (Path.cwd(), Path(vitrina.__file__).parents[2])
     for root in roots:
-        folder = root / "bentos" / family
+        folder = root / "bentos" / name
         if (folder / "service.py").is_file():
             return folder
-    raise UsageError(f"There is no bentos/{family}/service.py here: run this in the project's folder.")
+    raise UsageError(f"There is no bentos/{name}/service.py here: run this in the project's folder.")
 
 
 def build(source: Source, output: Path) -> tuple[str, Path]:
@@ -74,14 +74,28 @@ def build(source: Source, output: Path) -> tuple[str, Path]:
         ServiceError: when `bentoml build` fails; says its last line.
     """
     verify_manifest(source.folder)
-    tag = f"{source.model}:{source.version}"
     with tempfile.TemporaryDirectory(prefix="vitrina-bento-") as temporary:
         context = Path(temporary)
-        _fill(context, source)
-        stored = _stored(tag)
-        if stored.exists():  # the same model packed again: the service's code may have changed
-            shutil.rmtree(stored)
-        _bentoml("build", str(context), "--version", source.version, "-o", "tag")
+        _fill(context, source.model)
+        _copy_model(source.folder, context / "model")
+        point(context / "model.json", Path("model"), source.model, source.version)
+        return _built(context, source.model, source.version, output)
+
+
+def build_service(name: str, output: Path) -> tuple[str, Path]:
+    """Build the bento of a service that serves no model; its version is Vitrina's. Otherwise as `build`."""
+    with tempfile.TemporaryDirectory(prefix="vitrina-bento-") as temporary:
+        context = Path(temporary)
+        _fill(context, name)
+        return _built(context, name, vitrina.__version__, output)
+
+
+def _built(context: Path, name: str, version: str, output: Path) -> tuple[str, Path]:
+    tag = f"{name}:{version}"
+    stored = _stored(tag)
+    if stored.exists():  # the same version packed again: the service's code may have changed
+        shutil.rmtree(stored)
+    _bentoml("build", str(context), "--version", version, "-o", "tag")
     with staged_folder(output) as staging:
         shutil.copytree(stored, staging, dirs_exist_ok=True)
     return tag, output
@@ -101,14 +115,12 @@ def bentoml_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bentoml", *arguments]
 
 
-def _fill(context: Path, source: Source) -> None:
-    """Lay out what the bento holds; `model.json` names the model inside as a pointer file does."""
-    service = service_folder(source.model)
+def _fill(context: Path, name: str) -> None:
+    """Lay out the code that a bento holds and what it needs."""
+    service = service_folder(name)
     shutil.copytree(service, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     package = Path(vitrina.__file__).parent
     shutil.copytree(package, context / "vitrina", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    _copy_model(source.folder, context / "model")
-    point(context / "model.json", Path("model"), source.model, source.version)
     names = [*REQUIREMENTS, *extra_requirements(service)]
     write_text(context / "requirements.txt", "\n".join(locked(names)) + "\n")
     write_text(context / ".bentoignore", IGNORED)

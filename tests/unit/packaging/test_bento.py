@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import vitrina
 from vitrina.artifacts import folder_version, verify_manifest
 from vitrina.errors import ArtifactError, UsageError
 from vitrina.jobs.package import package
+from vitrina.jobs.serve import serve, serves_no_model
 from vitrina.packaging.bento import REQUIREMENTS, extra_requirements, locked, service_folder
 
 
@@ -78,3 +80,26 @@ def test_a_bento_may_ask_for_more_than_every_service_needs(tmp_path: Path) -> No
 def test_a_family_without_a_service_says_so() -> None:
     with pytest.raises(UsageError, match="bentos/nothing/service.py"):
         service_folder("nothing")
+
+
+def test_a_service_without_a_model_is_packed_with_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    result = package("assistant", tmp_path / "bento")
+    source = tmp_path / "bento" / "src"
+    assert result.tag == f"assistant:{vitrina.__version__}"
+    assert (source / "vitrina" / "llm" / "prompts" / "templates" / "describe.yaml").is_file()
+    assert not (source / "model.json").exists()
+    requirements = (source / "requirements.txt").read_text()
+    assert re.search(r"^openai==", requirements, re.MULTILINE)
+    assert not re.search(r"^(torch|transformers|vitrina)\b", requirements, re.MULTILINE)
+
+
+def test_only_a_bento_of_no_family_goes_without_a_model() -> None:
+    assert serves_no_model("assistant")
+    assert not any(
+        serves_no_model(name) for name in ("intent_classifier", "models:/assistant@champion", "../assistant")
+    )
+    with pytest.raises(UsageError, match="leave out --model"):
+        serve("assistant", model="models:/assistant@champion")

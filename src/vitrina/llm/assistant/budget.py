@@ -47,7 +47,7 @@ class Used(NamedTuple):
 
 
 class Accounts:
-    """One SQLite file of what callers used. Thread-safe; the methods wait for the disk: call them on a thread."""
+    """One SQLite file of what callers used; a part of a service. Thread-safe; its methods wait for the disk."""
 
     def __init__(self, path: Path, *, per_minute: int, per_day: int, clock: Callable[[], float] = time.time) -> None:
         """Limits of 0 are none."""
@@ -95,6 +95,15 @@ class Accounts:
         now = int(self._clock())
         with self._writing() as connection:
             return Used(_used(connection, caller, now, MINUTE), _used(connection, caller, now, DAY))
+
+    def start(self) -> None:
+        """Open the file, so that what is wrong with it is known before the first request.
+
+        Raises:
+            ServiceError: when it cannot be written.
+        """
+        with self._writing():
+            pass
 
     def close(self) -> None:
         """Close the file."""

@@ -87,8 +87,8 @@ class Usage(BaseModel):
 class Answered(BaseModel, Generic[A]):
     """An answer with what became of it.
 
-    `acceptable`: no check found an error. `fallback`: what answered in place of the language model, and why. `prompt`
-    is the version that was used and `variant` whether it is the one in production or its candidate.
+    `acceptable`: no check found an error. `fallback`: what answered in place of the language model, and why. `version`
+    is the prompt's, or that of what stood in; `variant`: whether that prompt is in production or its candidate.
     """
 
     answer: A
@@ -101,7 +101,6 @@ class Answered(BaseModel, Generic[A]):
     repaired: bool = False
     model: str
     version: str
-    prompt: str
     variant: str
     request_id: str
 

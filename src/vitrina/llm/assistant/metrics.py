@@ -52,7 +52,7 @@ class AssistantTelemetry(Telemetry):
         self._attempts = Counter(
             "vitrina_assistant_attempts", "Generations, those that were asked for again too.", ["task"], registry=own
         )
-        self._retries = Counter("vitrina_assistant_retries", "Requests that were sent again.", ["reason"], registry=own)
+        self._retries = Counter("vitrina_assistant_retries", "Requests that were sent again.", registry=own)
         self._queue = Gauge(
             "vitrina_assistant_requests",
             "Requests that run or wait.",
@@ -62,7 +62,7 @@ class AssistantTelemetry(Telemetry):
         )
         self._breaker = Gauge(
             "vitrina_assistant_breaker",
-            "Circuit to the language model: 0 closed, 1 half-open, 2 open (the worst of the workers).",
+            "Circuit to the model at the last request: 0 closed, 1 half-open, 2 open; the worst of the workers.",
             multiprocess_mode="livemax",
             registry=own,
         )
@@ -95,15 +95,12 @@ class AssistantTelemetry(Telemetry):
         """Generations that one request took."""
         self._child(self._attempts, task).inc(count)
 
-    def retried(self, reason: str) -> None:
-        """The language model was asked the same again: it did not answer, or was busy."""
-        self._child(self._retries, reason).inc()
-
     def places(self, running: int, waiting: int) -> None:
         """How many requests run and wait in this process."""
         self._child(self._queue, "running").set(running)
         self._child(self._queue, "waiting").set(waiting)
 
-    def circuit(self, state: str) -> None:
-        """How the circuit to the language model stands."""
-        self._breaker.set(BREAKER[state])
+    def chat(self, circuit: str, retries: int) -> None:
+        """How the circuit to the language model stands, and how often requests were sent again since last time."""
+        self._breaker.set(BREAKER[circuit])
+        self._retries.inc(retries)

@@ -27,6 +27,7 @@ class AssistantSettings(BaseSettings):
     attempts: int = Field(3, ge=1, le=5, description="How often an answer that is not valid is asked for.")
     context: int = Field(4096, ge=64, description="Tokens of the model's context: prompt and answer together.")
     tokenizer: Path | None = Field(None, description="The model's tokenizer.json, to count tokens; default: estimated.")
+    examples: int = Field(2, ge=0, le=8, description="The catalogue's descriptions shown to the model; 0: none.")
     tokens_per_minute: int = Field(0, ge=0, description="What an API key may use in a minute; 0: as much as it wants.")
     tokens_per_day: int = Field(0, ge=0, description="What an API key may use in a day (UTC); 0: as much as it wants.")
     candidate_share: float = Field(0.1, ge=0, le=1, description="Users who get @candidate's prompts, if there are.")
