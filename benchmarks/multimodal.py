@@ -3,10 +3,12 @@
 20% of the names with a photo are reported, 8% choose weights and temperatures, equal names stay together; every other
 product, with a photo or without, trains. articleType by name and photo, against the same architecture trained with
 names alone (on the same rows: also the products without photos) and with photos alone, the same model shown one of
-them, and a linear SVM of the names. Robust: the name is withheld from a random 30% of the reported rows; on these rows
-the model is compared with the one trained on photos alone. text → photo: each reported name among the photos of all
-reported products, its own photo is right; a category-only oracle knows the true articleType and nothing else. Single
-modalities are trained only with --alone. Needs VITRINA_DATA.
+them, and a linear SVM of the names; and how sure the model is of the truth with the photo and without it.
+
+Robust: the name is withheld from a random 30% of the reported rows; on these rows the model is compared with the one
+trained on photos alone. text → photo: each reported name among the photos of all reported products, its own photo is
+right; a category-only oracle knows the true articleType and nothing else. Single modalities are trained only with
+--alone. Needs VITRINA_DATA.
 
 python benchmarks/multimodal.py [--alone] [--models FOLDER]
 """
@@ -26,6 +28,8 @@ from _results import figure, published, report
 
 from vitrina.artifacts import read_json
 from vitrina.contracts.catalogue import PATH_SEPARATOR
+from vitrina.evaluation.calibration import softmax
+from vitrina.families.layers.product_heads.heads import CATEGORY
 from vitrina.families.multimodal_product import metrics, serving
 from vitrina.jobs import train
 from vitrina.settings import disable_telemetry
@@ -53,6 +57,17 @@ def hits(model: Path, rows: pd.DataFrame, *withheld: str) -> np.ndarray:
     shown = metrics.without(rows, *withheld).drop(columns=["category", "attributes"])
     said = types(serving.load(model).predict_frame(shown)["label"])
     return (said == types(rows["category"])).astype(float)
+
+
+def surprise(model: Path, rows: pd.DataFrame, *withheld: str) -> np.ndarray:
+    """(rows,) -log P of the articleType's whole path, by the served model's calibrated probabilities; at least 1e-6."""
+    predictor = serving.load(model)
+    head = next(head for head in predictor.heads if head.name == CATEGORY)
+    shown = metrics.without(rows, *withheld).drop(columns=["category", "attributes"])
+    told = softmax(predictor.logits(predictor.look_at(shown))[:, head.columns])
+    places = {label: place for place, label in enumerate(head.labels)}
+    right = [told[row, places[path]] if path in places else 0.0 for row, path in enumerate(rows["category"])]
+    return -np.log(np.maximum(right, 1e-6))
 
 
 def svm_hits(data: Path, rows: pd.DataFrame, kept: Path) -> np.ndarray:
@@ -84,6 +99,16 @@ def accuracy_figures(both: np.ndarray, others: dict[str, np.ndarray]) -> list[di
         gain = 100 * (both - values)
         found.append(figure(f"gain_over_{name}", gain.mean(), "points", "higher", 0.0, interval(gain)))
     return found
+
+
+def certainty_figures(model: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """How much less surprised the model is by the truth when it sees the photo beside the name."""
+    both, text = surprise(model, rows), surprise(model, rows, "image")
+    less = text - both
+    return [
+        figure("log_loss", both.mean(), "nats", "lower", text.mean(), interval(both), same_model_text=text.mean()),
+        figure("log_loss_less_than_same_model_text", less.mean(), "nats", "higher", 0.0, interval(less)),
+    ]
 
 
 def robust_figures(withheld: np.ndarray, alone: np.ndarray, mixed: np.ndarray) -> list[dict[str, Any]]:
@@ -128,7 +153,7 @@ def figures_of(source: Path, work: Path, alone: bool) -> list[dict[str, Any]]:
         others["text_model"] = hits(single["text"], rows, "image")
         others["photo_model"] = hits(single["photo"], rows, "title")
         found += robust_figures(photo[gone], others["photo_model"][gone], np.where(gone, photo, both))
-    found = accuracy_figures(both, others) + found + retrieval_figures(model, rows)
+    found = accuracy_figures(both, others) + certainty_figures(model, rows) + found + retrieval_figures(model, rows)
     exact = serving.load(model, "model.onnx").predict_frame(rows.drop(columns=["category", "attributes"]))
     loss = 100 * ((types(exact["label"]) == types(rows["category"])).mean() - both.mean())
     minutes = read_json(model / "metrics.json")["training"]["seconds"] / 60
