@@ -75,8 +75,7 @@ def assistant(
 ) -> Iterator[Shop]:
     """An assistant on the server at `url`; `own` are its settings, `endpoint` those of its client."""
     settings = AssistantSettings(**own)
-    limits = {"total_timeout": settings.seconds, "first_token_timeout": min(10.0, settings.seconds)}
-    where = Endpoint(url=url, **(limits | (endpoint or {})))
+    where = Endpoint(url=url, **(settings.limits() | (endpoint or {})))
     service = assistant_service(Settings(home=home, api_keys=keys), settings, where, home / "log")
     application = HttpService(nothing_behind, build=lambda: service, api_keys=keys)
     with listening(application) as root, httpx.Client(base_url=root, timeout=60) as client:

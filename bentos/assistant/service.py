@@ -30,7 +30,7 @@ image = BENTO.equipped(bentoml.images.Image(**IMAGE))
 def build() -> Service:
     """The service of this worker."""
     settings, own = load_settings(), AssistantSettings()
-    endpoint = Endpoint.from_settings(total_timeout=own.seconds)
+    endpoint = Endpoint.from_settings(**own.limits())
     mask_logs(secrets(settings, own, endpoint))
     return assistant_service(settings, own, endpoint, settings.predictions or settings.home / "predictions" / NAME)
 

@@ -24,6 +24,7 @@ class AssistantSettings(BaseSettings):
     waiting: int = Field(64, ge=0, description="Requests that may wait for one of those to end; more are answered 429.")
     wait_seconds: float = Field(10.0, gt=0, description="How long a request waits for its turn; then 503.")
     seconds: float = Field(60.0, gt=0, description="What an answer of the model may take, with all attempts.")
+    first_token_seconds: float = Field(10.0, gt=0, description="How long a stream's first token may take.")
     attempts: int = Field(3, ge=1, le=5, description="How often an answer that is not valid is asked for.")
     context: int = Field(4096, ge=64, description="Tokens of the model's context: prompt and answer together.")
     tokenizer: Path | None = Field(None, description="The model's tokenizer.json, to count tokens; default: estimated.")
@@ -42,3 +43,7 @@ class AssistantSettings(BaseSettings):
         None, validation_alias=_named("service_key"), description="VITRINA_SERVICE_KEY: the API key of both."
     )
     service_seconds: float = Field(5.0, gt=0, description="What either of both may take to answer.")
+
+    def limits(self) -> dict[str, float]:
+        """The times of the language model's client."""
+        return {"total_timeout": self.seconds, "first_token_timeout": self.first_token_seconds}
