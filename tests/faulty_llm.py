@@ -32,12 +32,13 @@ CORRUPTIONS = ("truncated", "trailing comma", "prose around", "code fence", "wro
 class Faults:
     """What goes wrong with completions from now on; the defaults: nothing.
 
-    `ready_at`: until then (`time.monotonic()`) everything is answered 503. `busy`: so many completions are answered 429,
-    with `retry_after`. `key`: the one that is taken, others get 401. `context`: tokens of prompt and answer, more get
-    vLLM's 400. `refuses_format`: response_format gets 400. `latency`: seconds before anything is sent. `dies_after`: a
-    stream's connection is closed after so many events. `endless`: a stream repeats its text for ever. `silent`: it opens
-    and says nothing. `corrupted`: share of whole answers whose JSON is broken, in turn as CORRUPTIONS say. `says`: what
-    whole answers are replaced by. `metrics`: the text of /metrics.
+    `ready_at`: until then (`time.monotonic()`) everything is answered 503. `busy`: so many completions are answered
+    429, with `retry_after`. `key`: the one that is taken, others get 401. `context`: tokens of prompt and answer, more
+    get vLLM's 400. `refuses_format`: response_format gets 400. `latency`: seconds before anything is sent.
+    `dies_after`: a stream's connection is closed after so many events. `endless`: a stream repeats its text for ever.
+    `silent`: it opens and says nothing. `corrupted`: share of whole answers whose JSON is broken, in turn as
+    CORRUPTIONS say. `lists_nothing`: no models. `says`: what whole answers are replaced by.
+    `metrics`: the text of /metrics.
     """
 
     ready_at: float = 0.0
@@ -50,6 +51,7 @@ class Faults:
     dies_after: int | None = None
     endless: bool = False
     silent: bool = False
+    lists_nothing: bool = False
     corrupted: float = 0.0
     says: str | None = None
     metrics: str | None = None
@@ -91,6 +93,8 @@ class FaultyLLM:
             return refusal
         async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(f"{self.server.root}{request.url.path}")
+        if request.url.path == "/v1/models" and self.faults.lists_nothing:
+            return JSONResponse({"object": "list", "data": []})
         if request.url.path == "/v1/models" and self.faults.context:
             models = [model | {"max_model_len": self.faults.context} for model in answer.json()["data"]]
             return JSONResponse({"object": "list", "data": models})
@@ -117,7 +121,8 @@ class FaultyLLM:
     def _refusal(self, request: Request) -> Response | None:
         if time.monotonic() < self.faults.ready_at:
             return JSONResponse({"error": {"message": "The model is loading", "code": 503}}, 503)
-        if self.faults.key and request.headers.get("authorization") != f"Bearer {self.faults.key}":
+        guarded = self.faults.key and request.url.path.startswith("/v1/")  # as vLLM does
+        if guarded and request.headers.get("authorization") != f"Bearer {self.faults.key}":
             sent = request.headers.get("authorization", "")
             return JSONResponse({"error": {"message": f"Incorrect API key: {sent}", "code": 401}}, 401)
         return None

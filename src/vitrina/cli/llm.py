@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from vitrina.cli.output import Json, Overrides, pairs, show, telling, typed
 if TYPE_CHECKING:
     from vitrina.jobs.llm_benchmark import LlmBenchmarkResult
     from vitrina.jobs.llm_plan import LlmPlanResult
+    from vitrina.jobs.llm_verify import LlmVerifyResult
 
 llm_app = typer.Typer(
     name="llm", help="The assistant's language model: plan its GPUs, deploy it.", no_args_is_help=True
@@ -88,6 +90,64 @@ def tiny(
     from vitrina.jobs import llm_tiny as job
 
     show(job(folder, steps=steps, seed=seed), as_json)
+
+
+@llm_app.command()
+def verify(
+    url: Annotated[
+        str, typer.Argument(envvar="VITRINA_LLM_URL", help="Server with OpenAI's API, e.g. http://host/v1.")
+    ],
+    model: Annotated[str | None, typer.Option(envvar="VITRINA_LLM_MODEL", help="Default: the first it lists.")] = None,
+    key_env: Annotated[str, typer.Option(help="Variable that holds the API key.")] = "VITRINA_LLM_KEY",
+    wait: Annotated[float, typer.Option(help="Seconds that the server may still need to load.")] = 0.0,
+    context: Annotated[int | None, typer.Option(help="Tokens it takes at most; default: what it states.")] = None,
+    gpu: Annotated[str | None, typer.Option(help="What it runs on, e.g. L4: the diagnoses name its limits.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for each answer.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Check a served model: ready, listed, generates, streams, its format, its limits; say what is wrong and why.
+
+    Exits with 7 when a check fails. Example: vitrina llm verify http://localhost:8000/v1 --wait 900 --gpu A100-40
+    """
+    from vitrina.errors import ServiceError, UsageError
+    from vitrina.jobs import llm_verify as job
+    from vitrina.llm.endpoint import Endpoint
+
+    key = os.environ.get(key_env) or None
+    if key is None and key_env != "VITRINA_LLM_KEY":
+        raise UsageError(f"The variable {key_env} holds no API key.")
+    with telling() as tell:
+        result = job(
+            Endpoint(url=url, model=model or None, key=key, total_timeout=timeout),
+            wait=wait,
+            context=context,
+            gpu=gpu,
+            tell=tell,
+        )
+    if as_json:
+        show(result, as_json)
+    else:
+        _show_verification(result)
+    if not result.passed:
+        raise typer.Exit(ServiceError.exit_code)
+
+
+def _show_verification(result: LlmVerifyResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    colours = {"pass": "green", "fail": "red", "note": "yellow", "skip": "dim"}
+    table = Table("check", "", "seconds", "what was found", box=None)
+    for check in result.checks:
+        status = Text(check["status"], style=colours[check["status"]])
+        table.add_row(check["name"], status, f"{check['seconds']:.2f}", Text(check["detail"]))
+    console.print(table)
+    for diagnosis in result.diagnoses:
+        console.print(f"\n{diagnosis['trouble']} {diagnosis['reason']}", highlight=False, markup=False)
+        for change in diagnosis["changes"]:
+            console.print(f"- {change}", highlight=False, markup=False, soft_wrap=True)
 
 
 @llm_app.command()

@@ -20,6 +20,7 @@ from vitrina.jobs.llm_benchmark import llm_benchmark
 from vitrina.jobs.llm_manifests import llm_manifests
 from vitrina.jobs.llm_plan import llm_plan
 from vitrina.jobs.llm_tiny import llm_tiny
+from vitrina.jobs.llm_verify import llm_verify
 from vitrina.jobs.merge import merge
 from vitrina.jobs.package import package
 from vitrina.jobs.predict import predict
@@ -54,6 +55,7 @@ __all__ = [
     "llm_manifests",
     "llm_plan",
     "llm_tiny",
+    "llm_verify",
     "merge",
     "package",
     "plan_embedding",

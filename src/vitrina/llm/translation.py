@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 SHOWN = 300
 """Characters of the server's own words that a sentence repeats."""
-TOO_LONG = re.compile(r"context (length|window|size)|max_model_len|too (long|many tokens)|reduce the length", re.I)
+TOO_LONG = re.compile(
+    r"context (length|window|size)|max_model_len|too (long|many tokens)|reduce the length|at least 1, got -", re.I
+)
 UNKNOWN_MODEL = re.compile(r"\bmodel\b.*(not (exist|found)|unknown|invalid)|(unknown|invalid) model|pinned to", re.I)
 
 
@@ -39,7 +41,7 @@ def translated(error: Exception, endpoint: Endpoint) -> LLMError:
     if isinstance(error, APIConnectionError):
         return LLMUnavailable(f"The language model at {where} cannot be reached, or closed the connection.")
     if isinstance(error, APIError):
-        return LLMUnavailable(f"The language model at {where} failed: {_clean(error.message, endpoint)}.")
+        return LLMUnavailable(f"The language model at {where} failed: {clean(error.message, endpoint)}.")
     if isinstance(error, EOFError):
         return LLMUnavailable(f"The language model at {where} ended the stream too early.")
     return LLMUnavailable(f"{where} answered with something that is not a completion: is it an OpenAI-compatible URL?")
@@ -48,7 +50,7 @@ def translated(error: Exception, endpoint: Endpoint) -> LLMError:
 def _by_status(error: Any, endpoint: Endpoint) -> LLMError:
     status, where = error.status_code, endpoint.url
     wait = retry_after(error.response.headers)
-    said = _clean(_words(error.body) or "no reason given", endpoint)
+    said = clean(words(error.body) or "no reason given", endpoint)
     if status == 429:
         when = "" if wait is None else f"; try again in {wait:.0f} s"
         return LLMBusy(f"The language model at {where} has too many requests{when}.", retry_after=wait)
@@ -85,18 +87,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _words(body: Any) -> str:
+def words(body: Any) -> str:
     """The message of an error body: OpenAI's, vLLM's, or FastAPI's `detail` without the input that it echoes."""
     if isinstance(body, str):
         return "" if "<" in body else body
     if isinstance(body, list):
-        return "; ".join(filter(None, map(_words, body[:3])))
+        return "; ".join(filter(None, map(words, body[:3])))
     if isinstance(body, Mapping):
-        return next(filter(None, (_words(body.get(name)) for name in ("message", "error", "detail", "msg"))), "")
+        return next(filter(None, (words(body.get(name)) for name in ("message", "error", "detail", "msg"))), "")
     return ""
 
 
-def _clean(text: str, endpoint: Endpoint) -> str:
+def clean(text: str, endpoint: Endpoint) -> str:
+    """A server's words, short and without the key."""
     key = endpoint.key.get_secret_value() if endpoint.key else ""
     text = " ".join(text.replace(key, "***").split() if key else text.split())
     return (text[:SHOWN] + " …" if len(text) > SHOWN else text).rstrip(".")

@@ -57,3 +57,39 @@ def test_manifests_are_written_as_files(tmp_path):
     made = json.loads(run("manifests", *options))
     assert [Path(path).name for path in made["files"]] == ["production-raw.yaml"]
     assert "maxReplicas: 6" in (tmp_path / "production-raw.yaml").read_text()
+
+
+def verify(*arguments: str) -> tuple[int, str]:
+    from vitrina.cli import app, llm  # noqa: F401 - the second adds its commands to the first
+
+    result = CliRunner().invoke(app, ["llm", "verify", *arguments], catch_exceptions=False)
+    return result.exit_code, result.stdout
+
+
+def test_a_server_is_verified_line_by_line(llm_server):
+    code, shown = verify(llm_server.url)
+    assert code == 0
+    assert "first token after" in shown
+
+    code, printed = verify(llm_server.url, "--json")
+    assert code == 0
+    assert [check["status"] for check in json.loads(printed)["checks"]][:5] == ["pass"] * 5
+
+
+def test_a_server_that_is_away_fails_with_a_diagnosis_and_a_code():
+    code, shown = verify("http://127.0.0.1:9/v1", "--gpu", "L4", "--model", "granite-3-1-8b")
+    assert code == 7
+    assert "nobody answers" in shown
+    assert "By the plan, ibm-granite/granite-3.1-8b-instruct at 4,096 tokens on one L4" in shown
+
+
+def test_a_key_is_taken_from_the_named_variable(monkeypatch):
+    monkeypatch.delenv("SHOP_KEY", raising=False)
+    with pytest.raises(UsageError, match="SHOP_KEY holds no API key"):
+        run("verify", "http://127.0.0.1:9/v1", "--key-env", "SHOP_KEY")
+
+
+def test_a_tiny_model_is_built_for_rehearsals(tmp_path):
+    made = json.loads(run("tiny", str(tmp_path / "tiny"), "--steps", "1", "--json"))
+    assert made["parameters"] < 1_000_000
+    assert (tmp_path / "tiny" / "model.safetensors").is_file()
