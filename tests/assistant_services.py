@@ -71,12 +71,19 @@ class Shop:
 
 @contextmanager
 def assistant(
-    home: Path, url: str, *, keys: str = "", endpoint: dict[str, Any] | None = None, **own: Any
+    home: Path,
+    url: str,
+    *,
+    keys: str = "",
+    catalogue: Path | None = None,
+    endpoint: dict[str, Any] | None = None,
+    **own: Any,
 ) -> Iterator[Shop]:
     """An assistant on the server at `url`; `own` are its settings, `endpoint` those of its client."""
     settings = AssistantSettings(**own)
     where = Endpoint(url=url, **(settings.limits() | (endpoint or {})))
-    service = assistant_service(Settings(home=home, api_keys=keys), settings, where, home / "log")
+    everywhere = Settings(home=home, api_keys=keys, catalogue=catalogue)
+    service = assistant_service(everywhere, settings, where, home / "log")
     application = HttpService(nothing_behind, build=lambda: service, api_keys=keys)
     with listening(application) as root, httpx.Client(base_url=root, timeout=60) as client:
         yield Shop(client, service, home)
