@@ -36,6 +36,7 @@ def _register() -> None:
         "embedding",
         "index",
         "llm",
+        "prompts",
         "operations",
     ):
         importlib.import_module(f"vitrina.cli.{name}")

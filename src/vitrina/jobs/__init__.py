@@ -3,10 +3,12 @@
 ``from vitrina.jobs import train`` gives the function. Job modules import heavy libraries inside their functions only.
 """
 
+from vitrina.jobs.compare_prompts import compare_prompts
 from vitrina.jobs.doctor import doctor
 from vitrina.jobs.drift import drift
 from vitrina.jobs.embed import embed, plan_embedding
 from vitrina.jobs.evaluate import evaluate
+from vitrina.jobs.evaluate_prompts import evaluate_prompts
 from vitrina.jobs.feedback import feedback
 from vitrina.jobs.index_add import index_add
 from vitrina.jobs.index_build import index_build
@@ -26,6 +28,7 @@ from vitrina.jobs.package import package
 from vitrina.jobs.predict import predict
 from vitrina.jobs.prepare import prepare
 from vitrina.jobs.promote import promote
+from vitrina.jobs.prompts import list_prompts, promote_prompt, register_prompt, rollback_prompt
 from vitrina.jobs.register import register
 from vitrina.jobs.resources import resources
 from vitrina.jobs.rollback import rollback
@@ -38,10 +41,12 @@ from vitrina.jobs.validate import validate
 from vitrina.jobs.work import work
 
 __all__ = [
+    "compare_prompts",
     "doctor",
     "drift",
     "embed",
     "evaluate",
+    "evaluate_prompts",
     "feedback",
     "index_add",
     "index_build",
@@ -51,6 +56,7 @@ __all__ = [
     "kept_events",
     "label",
     "labelled",
+    "list_prompts",
     "llm_benchmark",
     "llm_manifests",
     "llm_plan",
@@ -62,9 +68,12 @@ __all__ = [
     "predict",
     "prepare",
     "promote",
+    "promote_prompt",
     "register",
+    "register_prompt",
     "resources",
     "rollback",
+    "rollback_prompt",
     "sample",
     "serve",
     "switch",

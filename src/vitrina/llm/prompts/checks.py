@@ -33,11 +33,12 @@ REPLY_WORDS = 120
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, in a sentence."""
+    """One thing that is wrong, in a sentence; `names`: the attributes that it concerns."""
 
     kind: Kind
     severity: Literal["error", "warning"]
     detail: str
+    names: tuple[str, ...] = ()
 
 
 class Knowledge(Protocol):
@@ -58,7 +59,8 @@ def describe(inputs: DescribeInputs, answer: DescribeAnswer, knowledge: Knowledg
         left_out, made_up = knowledge.compared(inputs.product, text)
         found += _invented(made_up)
     if left_out:
-        found.append(Finding("missing", "warning", f"The description does not mention {', '.join(left_out)}."))
+        sentence = f"The description does not mention {', '.join(left_out)}."
+        found.append(Finding("missing", "warning", sentence, tuple(left_out)))
     return [*found, *_numbers(inputs, text)]
 
 

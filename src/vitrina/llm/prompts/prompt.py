@@ -20,7 +20,7 @@ BUILT_IN = "built-in"
 class Prompt(BaseModel):
     """One version of a task's prompt: two Jinja2 templates and how the answer is drawn.
 
-    `version` is `built-in` or the number in the registry; `note` says what is different about it.
+    `version` is `built-in`, the number in the registry, or a file's name; `note` says what is different about it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,7 +35,7 @@ class Prompt(BaseModel):
     @property
     def label(self) -> str:
         """How people name the version."""
-        return self.version if self.version == BUILT_IN else f"version {self.version}"
+        return f"version {self.version}" if self.version.isdigit() else self.version
 
 
 def prompt_of(kind: str, values: Mapping[str, Any], version: str = BUILT_IN) -> Prompt:

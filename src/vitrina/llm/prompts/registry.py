@@ -112,6 +112,19 @@ def in_use(kind: str) -> InUse:
     return InUse(current, proposed if proposed and proposed.version != current.version else None)
 
 
+def chosen(kind: str, reference: str) -> Prompt:
+    """A prompt as people name it: `production` (built-in where nothing is), a version, another alias or a YAML file.
+
+    Raises:
+        PromptError: when there is none, or the file is no prompt of the task.
+    """
+    if reference == PRODUCTION:
+        return in_use(kind).production
+    if reference.endswith((".yaml", ".yml")):
+        return read_prompt(kind, Path(reference)).model_copy(update={"version": Path(reference).name})
+    return load(kind, reference)
+
+
 def name_of(kind: str) -> str:
     """The registered name of a task's prompt."""
     return PREFIX + kind
