@@ -99,10 +99,10 @@ def verify(
     ],
     model: Annotated[str | None, typer.Option(envvar="VITRINA_LLM_MODEL", help="Default: the first it lists.")] = None,
     key_env: Annotated[str, typer.Option(help="Variable that holds the API key.")] = "VITRINA_LLM_KEY",
-    wait: Annotated[float, typer.Option(help="Seconds that the server may still need to load.")] = 0.0,
-    context: Annotated[int | None, typer.Option(help="Tokens it takes at most; default: what it states.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds that the server may still need to load.")] = 0.0,
+    context: Annotated[int | None, typer.Option(min=1, help="Tokens it takes at most; default: what it says.")] = None,
     gpu: Annotated[str | None, typer.Option(help="What it runs on, e.g. L4: the diagnoses name its limits.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for each answer.")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each answer.")] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Check a served model: ready, listed, generates, streams, its format, its limits; say what is wrong and why.

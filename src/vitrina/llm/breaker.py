@@ -51,9 +51,9 @@ class Breaker:
         self._failures, self._opened, self._probing = 0, None, False
 
     def failed(self) -> None:
-        """The server did not answer. The limit reached, or a probe failed: open from now."""
+        """The server did not answer. The limit reached, or failed after the pause: open from now."""
         self._failures += 1
-        if self._probing or (self._opened is None and self._failures >= self._limit):
+        if self._failures >= self._limit and self.state != "open":
             self._opened = self._clock()
         self._probing = False
 

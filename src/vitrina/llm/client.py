@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ class Chat:
     def __init__(self, endpoint: Endpoint, *, breaker: Breaker | None = None) -> None:
         from openai import AsyncOpenAI, Timeout
 
+        logging.getLogger("openai").setLevel(logging.INFO)  # below that it writes prompts
         self.endpoint = endpoint
         self.breaker = breaker or Breaker()
         self.retries = 0
@@ -53,7 +55,7 @@ class Chat:
         )
 
     async def complete(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, schema: dict[str, Any] | None = None
+        self, messages: Sequence[Mapping[str, object]], sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion:
         """The whole answer. `schema`: JSON schema that the server is asked to hold to, where it can.
 
@@ -61,23 +63,21 @@ class Chat:
             LLMUnavailable, LLMBusy, LLMRefused: see `vitrina.llm.errors`.
         """
         self._check_length(messages)
-        seconds = self.endpoint.total_timeout
-        started = time.monotonic()
+        deadline = time.monotonic() + self.endpoint.total_timeout
         known = json.dumps(schema, sort_keys=True)
         if schema is None or known in self._refused_schemas:
-            return await self._retried(partial(self._asked, messages, sampling), seconds)
+            return await self._retried(partial(self._asked, messages, sampling), deadline)
         try:
-            return await self._retried(partial(self._asked, messages, sampling, schema), seconds)
+            return await self._retried(partial(self._asked, messages, sampling, schema), deadline)
         except LLMRefused as error:
             if error.reason != "request":
                 raise
-            remaining = seconds - (time.monotonic() - started)
-            answer = await self._retried(partial(self._asked, messages, sampling), remaining)
+            answer = await self._retried(partial(self._asked, messages, sampling), deadline)
             self._refused_schemas.add(known)  # it was the schema: without it the same request is answered
             return answer
 
     async def stream(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling
+        self, messages: Sequence[Mapping[str, object]], sampling: Sampling
     ) -> AsyncGenerator[str | Completion]:
         """The answer's pieces as they come, then the whole. Leave early with `aclosing`: it ends the generation.
 
@@ -86,9 +86,10 @@ class Chat:
             LLMInterrupted: after it, when the stream breaks off or takes longer than `total_timeout`.
         """
         self._check_length(messages)
-        deadline = time.monotonic() + self.endpoint.total_timeout
-        limit = min(self.endpoint.first_token_timeout, self.endpoint.total_timeout)
-        answer = await self._retried(partial(self._begun, messages, sampling), limit)
+        now = time.monotonic()
+        deadline = now + self.endpoint.total_timeout
+        first = min(deadline, now + self.endpoint.first_token_timeout)
+        answer = await self._retried(partial(self._begun, messages, sampling), first)
         piece: str | None = answer.text
         try:
             while piece is not None:
@@ -101,7 +102,7 @@ class Chat:
 
     async def models(self) -> list[str]:
         """Names of the models that the server lists."""
-        return await self._retried(self._listed, self.endpoint.first_token_timeout)
+        return await self._retried(self._listed, time.monotonic() + self.endpoint.first_token_timeout)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -111,8 +112,8 @@ class Chat:
         page = await self._client.models.list()
         return [model.id for model in page.data]
 
-    def _check_length(self, messages: Sequence[Mapping[str, str]]) -> None:
-        characters = sum(len(message["content"]) for message in messages)
+    def _check_length(self, messages: Sequence[Mapping[str, object]]) -> None:
+        characters = sum(len(str(message["content"])) for message in messages)
         if characters > self.endpoint.max_characters:
             raise LLMRefused(
                 f"The prompt has {characters:,} characters; a language model gets {self.endpoint.max_characters:,} "
@@ -120,7 +121,7 @@ class Chat:
                 reason="context",
             )
 
-    async def _arguments(self, messages: Sequence[Mapping[str, str]], sampling: Sampling) -> dict[str, Any]:
+    async def _arguments(self, messages: Sequence[Mapping[str, object]], sampling: Sampling) -> dict[str, Any]:
         if self._model is None:
             listed = await self._listed()
             if not listed:
@@ -129,7 +130,7 @@ class Chat:
         return {"model": self._model, "messages": list(messages), **sampling.model_dump(exclude_none=True)}
 
     async def _asked(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, schema: dict[str, Any] | None = None
+        self, messages: Sequence[Mapping[str, object]], sampling: Sampling, schema: dict[str, Any] | None = None
     ) -> Completion:
         arguments = await self._arguments(messages, sampling)
         if schema is not None:
@@ -137,7 +138,7 @@ class Chat:
             arguments["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return completion(await self._client.chat.completions.create(**arguments))
 
-    async def _begun(self, messages: Sequence[Mapping[str, str]], sampling: Sampling) -> Arriving:
+    async def _begun(self, messages: Sequence[Mapping[str, object]], sampling: Sampling) -> Arriving:
         """A stream that has given its first text, or ended without any."""
         arguments = await self._arguments(messages, sampling)
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -162,9 +163,9 @@ class Chat:
             self.breaker.failed()
         raise LLMInterrupted(reason, text=answer.text) from None
 
-    async def _retried(self, attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
-        """The first attempt's result that is one, within `seconds`."""
-        deadline = time.monotonic() + seconds
+    async def _retried(self, attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
+        """The first attempt's result that is one, before `deadline` (`time.monotonic()`)."""
+        seconds = deadline - time.monotonic()
         number = 0
         while True:
             try:
@@ -172,7 +173,7 @@ class Chat:
                     return await self._tried(attempt)
             except TimeoutError:
                 self.breaker.failed()
-                message = f"The language model at {self.endpoint.url} did not answer within {seconds:g} s."
+                message = f"The language model at {self.endpoint.url} did not answer within {seconds:.3g} s."
                 raise LLMUnavailable(message) from None
             except (LLMUnavailable, LLMBusy) as error:
                 pause = _pause(number, error.retry_after)

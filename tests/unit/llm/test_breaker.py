@@ -68,6 +68,14 @@ def test_a_probe_that_fails_opens_it_again_and_one_that_succeeds_closes_it(clock
     assert (breaker.state, breaker.admit()) == ("closed", 0)
 
 
+def test_failures_of_calls_that_began_before_it_opened_do_not_prolong_the_pause(clock: Clock) -> None:
+    breaker = _broken(clock)
+    clock.now += 6
+    breaker.failed()
+
+    assert breaker.admit() == pytest.approx(4)
+
+
 def test_a_probe_whose_caller_left_makes_room_for_another(clock: Clock) -> None:
     breaker = _broken(clock)
     clock.now += 10

@@ -224,6 +224,14 @@ def test_a_wrong_key_is_refused_and_never_repeated(proxy: FaultyLLM, caplog: pyt
         assert "sk-secret-123" not in text
 
 
+def test_prompts_reach_no_log(proxy: FaultyLLM, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        answer = _run(_complete(_endpoint(proxy)))
+
+    assert ASKED[0]["content"] not in caplog.text
+    assert answer.text not in caplog.text
+
+
 def test_the_right_key_is_sent(proxy: FaultyLLM) -> None:
     proxy.faults.key = "the-right-one"
 
@@ -285,6 +293,21 @@ def test_a_server_that_failed_repeatedly_is_left_alone_then_asked_once(proxy: Fa
 
     *_, left_alone = _run(told())
     assert "left alone for 1 s" in left_alone
+
+
+def test_a_probe_that_gets_no_answer_in_time_leaves_the_server_alone_again(proxy: FaultyLLM) -> None:
+    async def state() -> str:
+        chat = Chat(_endpoint(proxy, model=proxy.model, total_timeout=0.3), breaker=Breaker(1, pause=0.2))
+        proxy.faults.latency = 30
+        for _ in range(2):
+            with pytest.raises(LLMUnavailable, match="did not answer"):
+                await chat.complete(ASKED, BRIEF)
+            await asyncio.sleep(0.25)
+        with pytest.raises(LLMUnavailable, match="did not answer"):
+            await chat.complete(ASKED, BRIEF)
+        return chat.breaker.state
+
+    assert _run(state()) == "open"
 
 
 def test_no_completion_at_the_address_is_a_sentence(proxy: FaultyLLM) -> None:
