@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.faulty_llm import FaultyLLM
 from tests.listening import listening, nothing_behind
 from vitrina.llm.assistant.service import assistant_service
 from vitrina.llm.assistant.settings import AssistantSettings
@@ -20,6 +23,7 @@ from vitrina.serving.service import Service
 from vitrina.settings import Settings
 
 PREFIX = "/ai/assistant"
+CONTENT = re.compile(rb'"content":"(?:[^"\\]|\\.)+"')
 TABLE = {
     "product": {
         "title": "Oak table",
@@ -67,6 +71,24 @@ class Shop:
         """The sum of all samples whose line begins so."""
         lines = self.client.get("/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
+
+
+@dataclass
+class Marking(FaultyLLM):
+    """Puts its prompt's marker (`marker-7` in the question), numbered, in place of every piece that the server says.
+
+    `said`: marker → the pieces that were sent.
+    """
+
+    said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    async def _events(self, body: dict[str, Any]) -> AsyncIterator[tuple[int, bytes]]:
+        [marker] = set(re.findall(r"marker-\d+", body["messages"][-1]["content"]))
+        async for number, event in super()._events(body):
+            if CONTENT.search(event):
+                self.said[marker].append(f"{marker}/{number}")
+                event = CONTENT.sub(b'"content":"%b/%d "' % (marker.encode(), number), event)
+            yield number, event
 
 
 @contextmanager

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.assistant_services import PREFIX, QUESTION, TABLE, Shop, assistant, events_of
+from tests.assistant_services import PREFIX, QUESTION, TABLE, Marking, Shop, assistant, events_of
 from tests.faulty_llm import FaultyLLM, faulty
 from tests.listening import listening, until
 from tests.llm_server import LLMServer
@@ -167,37 +165,24 @@ def test_who_leaves_before_the_answer_frees_the_place(proxy: FaultyLLM, tmp_path
         assert shop.ask("describe", TABLE).status_code == 200
 
 
-class Marking(FaultyLLM):
-    """Puts the marker of its prompt in place of every word that the server says, numbered."""
-
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[tuple[int, bytes]]:
-        marker = re.search(r"marker-\d+", body["messages"][-1]["content"])
-        assert marker is not None
-        async for number, event in super()._events(body):
-            marked = b'"content":"%b/%d "' % (marker[0].encode(), number)
-            yield number, re.sub(rb'"content":"(?:[^"\\]|\\.)+"', marked, event)
-
-
 def test_streams_at_the_same_time_are_neither_dropped_nor_mixed(llm_server: LLMServer, tmp_path: Path) -> None:
     proxy, count = Marking(llm_server), 24
     with listening(proxy.application()) as root, assistant(tmp_path, f"{root}/v1", first_token_seconds=50) as shop:
         ready = threading.Barrier(count)
 
-        def told(number: int) -> list[str]:
+        def told(marker: str) -> list[str]:
             ready.wait()
-            product = {"title": f"Lamp marker-{number}"}
-            *tokens, (name, done) = shop.stream("describe", TABLE | {"product": product})
+            *tokens, (name, done) = shop.stream("describe", TABLE | {"product": {"title": f"Lamp {marker}"}})
             assert name == "done"
             said = "".join(data["text"] for _, data in tokens).split()
             assert done["answer"]["description"].split() == said
             return said
 
+        markers = [f"marker-{number}" for number in range(count)]
         with ThreadPoolExecutor(count) as pool:
-            for number, said in enumerate(pool.map(told, range(count))):
+            for marker, said in zip(markers, pool.map(told, markers), strict=True):
                 assert len(said) > 5
-                assert {piece.partition("/")[0] for piece in said} == {f"marker-{number}"}
-                places = [int(piece.partition("/")[2]) for piece in said]
-                assert places == list(range(places[0], places[0] + len(said)))  # none is missing, none comes twice
+                assert said == proxy.said[marker]
 
 
 def test_the_routes_are_documented(shop: Shop) -> None:

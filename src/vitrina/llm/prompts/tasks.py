@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -105,8 +106,9 @@ class Task:
         return self.findings(inputs, answer, knowledge)
 
 
+@cache
 def asked_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of an answer as a model is asked for it: all keys required, none further."""
+    """The JSON schema of an answer as a model is asked for it: all keys required, none further. Do not change it."""
     asked: dict[str, Any] = _asked(answer.model_json_schema())
     return asked
 

@@ -76,8 +76,10 @@ def test_a_request_that_no_period_holds_is_not_told_to_try_again(tmp_path: Path,
 
 def test_without_limits_everything_is_counted(tmp_path: Path, clock: Clock) -> None:
     book = accounts(tmp_path, clock, per_minute=0, per_day=0)
-    book.reserve("", 10**9)
-    assert book.used("") == Used(10**9, 10**9)
+    reserved = book.reserve("", 10**9)
+    assert book.used("") == Used(0, 0)  # nobody is kept from anything
+    book.settle(reserved, 10**6)
+    assert book.used("") == Used(10**6, 10**6)
 
 
 def test_at_the_same_moment_nobody_spends_the_same_tokens(tmp_path: Path, clock: Clock) -> None:
@@ -98,7 +100,7 @@ def test_at_the_same_moment_nobody_spends_the_same_tokens(tmp_path: Path, clock:
 def test_a_killed_worker_leaves_what_it_reserved_as_spent(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from vitrina.llm.assistant.budget import Accounts;"
-        "Accounts(Path(sys.argv[1]), per_minute=0, per_day=0).reserve('a', 70); os.kill(os.getpid(), 9)"
+        "Accounts(Path(sys.argv[1]), per_minute=0, per_day=100).reserve('a', 70); os.kill(os.getpid(), 9)"
     )
     path = tmp_path / "used.sqlite"
     assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -9
@@ -107,6 +109,6 @@ def test_a_killed_worker_leaves_what_it_reserved_as_spent(tmp_path: Path) -> Non
 
 def test_accounts_that_cannot_be_kept_are_a_sentence(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "file").write_text("")
-    book = Accounts(tmp_path / "file" / "used.sqlite", per_minute=0, per_day=0, clock=clock)
+    book = accounts(tmp_path / "file", clock)
     with pytest.raises(ServiceError, match="cannot be counted"):
         book.reserve("a", 1)
