@@ -18,7 +18,7 @@ def demo(
     families: Annotated[
         str | None, typer.Option(help="Instead of the loop, take these families (comma-separated) to a live service.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Default: demo for the loop, base for --families.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Default: demo where a family has it, else base.")] = None,
     overrides: Overrides = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave MLflow and the service running.")] = False,
     seed: int = 7,
@@ -45,7 +45,7 @@ def demo(
         if data is not None:
             raise UsageError("--families uses the sample store; it does not go with --data.")
         names = tuple(catalog.get(name.strip()).name for name in families.split(","))
-        story = Guide(Tour(names, preset or "base", changes, seed=seed, keep=keep), load_settings())
+        story = Guide(Tour(names, preset, changes, seed=seed, keep=keep), load_settings())
     else:
         story = Demo(Plan(data=data, preset=preset or "demo", overrides=changes, keep=keep, seed=seed), load_settings())
     story.run()

@@ -13,6 +13,7 @@ from vitrina.demo.shell import Shell, StepFailed, free_port
 from vitrina.demo.traffic import Connection
 from vitrina.evaluation.report import METRICS
 from vitrina.settings import Settings
+from vitrina.training.spec import FamilySpec
 
 SHOWN = 160  # characters of an answer
 SEARCHED = ("product_embedder",)
@@ -21,10 +22,10 @@ SEARCHED = ("product_embedder",)
 
 @dataclass(frozen=True)
 class Tour:
-    """Which families, how their models are trained, and how large the shop is."""
+    """Which families, how their models are trained (without a `preset`, by `fitting_preset`), how large the shop is."""
 
     families: tuple[str, ...]
-    preset: str
+    preset: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     products: int = 1500
     seed: int = 7
@@ -70,7 +71,8 @@ class Guide:
         spec = catalog.get(family)
         used = {name: tables[name] for name in (*spec.tables, *spec.optional_tables) if name in tables}
         with self.shell.step(f"{family}: {spec.summary}") as step:
-            run = self._pipeline(family, used)
+            preset = self.tour.preset or fitting_preset(spec)
+            run = self._pipeline(family, preset, used)
             if not run["outputs"]["promote"]["Output"]:
                 raise StepFailed(f"The model was rejected: {self.shell.vitrina('models', family)[0]['reasons']}.")
             metrics = read_json(Path(run["outputs"]["evaluate"]["evaluation"]) / METRICS)["metrics"]
@@ -78,11 +80,11 @@ class Guide:
         index = self._index(family, tables) if family in SEARCHED else None
         self._serve(family, index)
 
-    def _pipeline(self, family: str, tables: dict[str, str]) -> dict[str, Any]:
+    def _pipeline(self, family: str, preset: str, tables: dict[str, str]) -> dict[str, Any]:
         given = {
             "family": family,
             "tables": json.dumps(tables),
-            "preset": self.tour.preset,
+            "preset": preset,
             "overrides": json.dumps(self.tour.overrides),
             "seed": str(self.tour.seed),
         }
@@ -121,6 +123,11 @@ class Guide:
         steps = [(step.name, f"{step.happened}  ({step.seconds:.0f} s)") for step in self.shell.steps]
         ended = {} if self.tour.keep else {"Services": "stopped; --keep leaves them running"}
         return [*steps, *({**self.facts, "All of it": str(self.home)} | ended).items()]
+
+
+def fitting_preset(spec: FamilySpec) -> str:
+    """How a family learns from so small a shop: `demo` where it has that preset, else `base`."""
+    return "demo" if (spec.folder / "presets" / "demo.yaml").is_file() else "base"
 
 
 def _examples(paths: dict[str, Any]) -> dict[str, Any]:
