@@ -16,7 +16,7 @@ import tempfile
 import time
 from contextlib import aclosing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -30,45 +30,59 @@ from tests.llm_server import LLMServer, tiny_granite_folder
 
 SAMPLING = Sampling(max_tokens=32, temperature=0)
 WARMUP, DRAWS = 10, 4000
+FIGURES = [("first token", 10.0), ("each later token", None), ("processor time of an answer of 32 tokens", None)]
 
 
 class Timed(NamedTuple):
-    """Milliseconds to the first piece of text, and per piece after it."""
+    """Milliseconds to the first piece of text, per piece after it, and of this process's work for the whole answer."""
 
     first: float
     each: float
+    work: float
+
+
+class Clock:
+    """Notes when pieces arrive."""
+
+    def __init__(self) -> None:
+        self._arrivals: list[float] = []
+        self._started, self._worked = time.perf_counter(), time.process_time()
+
+    def piece(self) -> None:
+        """One has come."""
+        self._arrivals.append(1000 * (time.perf_counter() - self._started))
+
+    def read(self) -> Timed:
+        """After the last."""
+        assert len(self._arrivals) > 1, "an answer without text"
+        first, last = self._arrivals[0], self._arrivals[-1]
+        work = 1000 * (time.process_time() - self._worked)
+        return Timed(first, (last - first) / (len(self._arrivals) - 1), work)
 
 
 async def with_client(chat: Chat, messages: list[dict[str, str]]) -> Timed:
     """One answer through the client."""
-    started = time.perf_counter()
-    arrivals = []
+    clock = Clock()
     async with aclosing(chat.stream(messages, SAMPLING)) as pieces:
         async for piece in pieces:
             if not isinstance(piece, Completion):
-                arrivals.append(time.perf_counter() - started)
-    return _timed(arrivals)
+                clock.piece()
+    return clock.read()
 
 
 async def bare(http: httpx.AsyncClient, server: LLMServer, messages: list[dict[str, str]]) -> Timed:
     """One answer through httpx alone."""
     body = {"model": server.model, "messages": messages, "stream": True} | SAMPLING.model_dump(exclude_none=True)
-    started = time.perf_counter()
-    arrivals = []
+    clock = Clock()
     async with http.stream("POST", f"{server.url}/chat/completions", json=body) as answer:
         async for line in answer.aiter_lines():
             if '"content"' in line:
-                arrivals.append(time.perf_counter() - started)
-    return _timed(arrivals)
-
-
-def _timed(arrivals: list[float]) -> Timed:
-    assert len(arrivals) > 1, "an answer without text"
-    return Timed(1000 * arrivals[0], 1000 * (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1))
+                clock.piece()
+    return clock.read()
 
 
 async def measured(server: LLMServer, requests: int) -> tuple[np.ndarray, np.ndarray]:
-    """(requests, 2) milliseconds with the client and without."""
+    """(requests, 3) milliseconds with the client and without."""
     chat = Chat(Endpoint(url=server.url, model=server.model))
     ours, theirs = [], []
     async with httpx.AsyncClient(timeout=60) as http:
@@ -85,12 +99,15 @@ async def measured(server: LLMServer, requests: int) -> tuple[np.ndarray, np.nda
     return np.array(ours), np.array(theirs)
 
 
-def _interval(ours: np.ndarray, theirs: np.ndarray) -> list[float]:
-    """95% of the difference of the medians, by bootstrap over the prompts."""
-    rng = np.random.default_rng(0)
-    rows = rng.integers(len(ours), size=(DRAWS, len(ours)))
+def _added(name: str, ours: np.ndarray, theirs: np.ndarray, target: float | None) -> dict[str, Any]:
+    """The difference of the medians; its 95% interval by bootstrap over the prompts."""
+    rows = np.random.default_rng(0).integers(len(ours), size=(DRAWS, len(ours)))
     drawn = np.median(ours[rows], axis=1) - np.median(theirs[rows], axis=1)
-    return [float(bound) for bound in np.quantile(drawn, [0.025, 0.975])]
+    low, high = (float(bound) for bound in np.quantile(drawn, [0.025, 0.975]))
+    mine, other = float(np.median(ours)), float(np.median(theirs))
+    return figure(
+        f"{name}: added by the client", mine - other, "ms", "lower", target, (low, high), client=mine, bare=other
+    )
 
 
 def main() -> None:
@@ -107,22 +124,9 @@ def main() -> None:
             ours, theirs = asyncio.run(measured(server.start(), options.requests))
         finally:
             server.stop()
-    figures = []
-    for column, (name, target) in enumerate([("first token", 10.0), ("each later token", None)]):
-        mine, other = ours[:, column], theirs[:, column]
-        added = float(np.median(mine) - np.median(other))
-        figures.append(
-            figure(
-                f"{name}: added by the client (difference of medians)",
-                added,
-                "ms",
-                "lower",
-                target,
-                _interval(mine, other),
-                client=float(np.median(mine)),
-                bare=float(np.median(other)),
-            )
-        )
+    figures = [
+        _added(name, ours[:, column], theirs[:, column], target) for column, (name, target) in enumerate(FIGURES)
+    ]
     print(report("llm_client", figures, time.perf_counter() - started))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.llm_server import LLMServer, tiny_granite_folder
+from tests.llm_server import LLMServer, recipe, tiny_granite_folder
 from tests.redis_server import RedisServer
 
 WORDS = {
@@ -268,10 +267,9 @@ def imager_folder(imager_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def tiny_granite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the tiny Granite, which pytest-xdist's workers share. Do not change it."""
-    base = tmp_path_factory.getbasetemp()
-    return tiny_granite_folder(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+def tiny_granite(pytestconfig: pytest.Config) -> Path:
+    """The tiny Granite, in pytest's cache: sessions and pytest-xdist's workers share it. Do not change it."""
+    return tiny_granite_folder(pytestconfig.cache.mkdir("tiny_granite") / recipe())
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,38 @@
 """A real OpenAI-compatible server for tests: `transformers serve` with the tiny Granite of `vitrina.llm.rehearsal`.
 
-One model and one server a session. Under pytest-xdist the workers share the model (the first one builds it) and each
-starts a server of its own. The server runs one generation at a time, in the order in which they came; it has no keys,
-limits no context, ignores `response_format`, refuses another model's name with 400, and ends a stream without [DONE].
+The model stays in pytest's cache until what makes it changes; whoever comes first builds it. There is one server a
+session, under pytest-xdist one a worker. It runs one generation at a time, in the order in which they came; it has no
+keys, limits no context, ignores `response_format`, refuses another model's name with 400, and ends a stream without
+[DONE].
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 from filelock import FileLock
 from tokenizers import Tokenizer
 
+ROOT = Path(__file__).resolve().parents[1]
 MODEL = "vitrina/tiny-granite"
 START_SECONDS = 120.0
+
+
+def recipe() -> str:
+    """Names what makes the tiny Granite: its code, the shop it learns from, the libraries."""
+    source = ROOT / "src" / "vitrina"
+    files = [source / "llm" / "rehearsal.py", *sorted((source / "data" / "sample_store").rglob("catalogue*"))]
+    made = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.suffix in (".py", ".yaml")))
+    made.update("".join(version(name) for name in ("torch", "transformers", "tokenizers")).encode())
+    return made.hexdigest()[:12]
 
 
 def tiny_granite_folder(shared: Path) -> Path:
@@ -27,6 +40,7 @@ def tiny_granite_folder(shared: Path) -> Path:
     from vitrina.llm.rehearsal import build
 
     folder = shared / "tiny_granite"
+    shared.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         if not folder.is_dir():
             build(folder)
