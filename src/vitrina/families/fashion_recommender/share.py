@@ -14,9 +14,11 @@ TOGETHER = 256
 
 
 def best_share(model: FashionRecommender, collator: Collator) -> float:
-    r"""$\sum (y - b) f / \sum f^2$ within 0–1: b is what the biases say, f what the tower adds, y the stars.
+    r"""$s = \sum (y - b) f / \sum f^2$ less one standard error, within 0–1.
 
-    Where photos and words tell nothing that holds on later reviews it is near 0, and the model says what biases say.
+    b is what the biases say, f what the tower adds, y the stars. The standard error keeps out what a few hundred
+    reviews cannot tell from chance (the one-standard-error rule, Breiman et al., 1984): where photos and words tell
+    nothing that holds on later reviews, the model says what the biases say.
     """
     truth = collator.store.rows["validation"].stars
     share = cast(torch.Tensor, model.tower.share)
@@ -24,8 +26,11 @@ def best_share(model: FashionRecommender, collator: Collator) -> float:
     for value in (0.0, 1.0):
         share.fill_(value)
         told[value] = _stars(model, collator, len(truth))
-    added = told[1.0] - told[0.0]
-    return float(np.clip((truth - told[0.0]) @ added / max(float(added @ added), 1e-9), 0, 1))
+    added, left = told[1.0] - told[0.0], truth - told[0.0]
+    power = max(float(added @ added), 1e-9)
+    best = float(left @ added) / power
+    error = float(np.std(left - best * added)) / power**0.5
+    return float(np.clip(best - error, 0, 1))
 
 
 def _stars(model: FashionRecommender, collator: Collator, rows: int) -> np.ndarray:
