@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,8 @@ def sweep(
     if load.prompt_tokens is None and not products:
         raise UsageError("A benchmark needs products to ask about, or the length of synthetic prompts.")
     tell("asking the server")
-    asked = asyncio.run(_greeted(endpoint))
+    with ThreadPoolExecutor(1) as aside:  # a notebook's own thread has an event loop that runs already
+        asked = aside.submit(asyncio.run, _greeted(endpoint)).result()
     command = guidellm()
     levels: list[Level] = []
     for place, value in enumerate(load.steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_a_server_that_is_away_is_said_before_anything_is_installed(tmp_path, mo
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"):
         sweep(away, Load(prompt_tokens=9), tmp_path)
     assert not (tmp_path / "home").exists()
+
+
+def test_a_notebook_may_ask_too_whose_event_loop_runs_already(tmp_path):
+    away = Endpoint(url="http://127.0.0.1:9", model="granite", retries=0, connect_timeout=0.5)
+
+    async def cell() -> None:
+        sweep(away, Load(prompt_tokens=9), tmp_path)
+
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"):
+        asyncio.run(cell())
 
 
 @pytest.fixture(scope="module")
