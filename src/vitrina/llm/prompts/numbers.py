@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
+import numpy as np
+
 from vitrina.llm.prompts.variables import MarketInputs, Variables
 
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?![\w]*\d)")
@@ -24,12 +26,11 @@ def unknown(inputs: Variables, text: str) -> list[str]:
 def underived(inputs: MarketInputs, text: str) -> list[str]:
     """Numbers that neither stand in the data nor are counts, sums, means, differences, shares or changes of them."""
     given = set(_given(inputs.model_dump(mode="json")))
-    made = [value for column in _columns(inputs) for value in _derived(column)]
-    return [
-        each
-        for each in _written(text)
-        if not given & set(readings(each)) and not any(_rounds(each, value) for value in made)
-    ]
+    unknown = [each for each in _written(text) if not given & set(readings(each))]
+    if not unknown:
+        return []
+    made = np.sort(np.fromiter((value for column in _columns(inputs) for value in _derived(column)), float))
+    return [each for each in unknown if not _is_rounded(each, made)]
 
 
 def readings(number: str) -> Iterator[float]:
@@ -92,10 +93,12 @@ def _derived(column: Sequence[float]) -> Iterator[float]:
                 yield one / other
 
 
-def _rounds(written: str, value: float) -> bool:
-    """Whether a number is another one, rounded to the digits in which it is written."""
+def _is_rounded(written: str, values: np.ndarray) -> bool:
+    """Whether a number is one of the sorted values, rounded to the digits in which it is written."""
     for reading in readings(written):
         digits = len(re.split(r"[.,]", written)[-1]) if reading != int(reading) else 0
-        if round(value, digits) == reading:
+        half = 0.5 * 10**-digits + 1e-9
+        low, high = np.searchsorted(values, (reading - half, reading + half))
+        if low < high:
             return True
     return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from vitrina.llm.prompts.checks import Finding
@@ -103,6 +105,19 @@ def test_an_analysis_may_say_what_follows_from_its_numbers() -> None:
     invented = _findings("market_analysis", {"sales": sales}, said + " El año que viene, un 37 % más.")
     assert [(each.kind, each.severity) for each in invented] == [("invented", "warning")]
     assert "37" in invented[0].detail
+
+
+def test_a_large_market_is_checked_in_no_time() -> None:
+    sales = [{"period": str(month), "units": 10.5 * month, "revenue": 77.7 * month} for month in range(1, 61)]
+    products = [{"title": "Taza", "price": 9.9 + number, "units": number} for number in range(200)]
+    start = time.process_time()
+
+    found = _findings(
+        "market_analysis", {"sales": sales, "products": products}, " ".join(f"{n}.123" for n in range(300))
+    )
+
+    assert found
+    assert time.process_time() - start < 1
 
 
 def test_a_reply_promises_nothing_that_is_not_in_the_facts() -> None:
