@@ -7,10 +7,7 @@ same code, is sent to either in turn, in changing order, over connections that a
 puts a marker of its prompt in place of each piece that the model says: every stream must hold its own pieces, all of
 them, in order.
 
-On a machine that does other work, `--nice -10` (root's) runs all processes of the measurement before the others': the
-first figure is of milliseconds, and a process that waits for its turn waits for as many.
-
-python benchmarks/assistant.py [--pairs 200] [--rounds 3] [--nice N] [--models FOLDER]
+python benchmarks/assistant.py [--pairs 200] [--rounds 3] [--models FOLDER]
 """
 
 from __future__ import annotations
@@ -18,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -160,11 +156,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--models", type=Path, default=ROOT / ".vitrina" / "benchmarks" / "llm_benchmark")
     options = parser.parse_args()
     disable_telemetry()
-    os.nice(options.nice)
     options.models.mkdir(parents=True, exist_ok=True)
     model = tiny_granite_folder(options.models)
     started = time.perf_counter()
