@@ -50,7 +50,7 @@ class GeneratedImage(msgspec.Struct):
 class ImageAnswer(msgspec.Struct):
     """Pictures, or how far a background job is with them.
 
-    `understood`: share of the prompt's words that the training prompts had; `warnings` say what that means.
+    `prompt` is escaped. `understood`: share of the prompt's words that the training prompts had; `warnings` say what that means.
     """
 
     status: State
