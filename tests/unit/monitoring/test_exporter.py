@@ -10,10 +10,10 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from vitrina.errors import ArtifactError, ServiceError
+from vitrina.llm.assistant.metrics import AssistantTelemetry
 from vitrina.monitoring.decision import Decision
 from vitrina.monitoring.exporter import Exporter
 from vitrina.monitoring.triggers import load_policy
-from vitrina.serving.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[3]
 TEST = {"column": "label", "test": "mix", "effect": 0.31, "p_value": 0.0002, "drifted": True}
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_is_named(exporter: Exporter, tmp_path: 
 @pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/models.json"])
 def test_alerts_and_dashboard_use_metrics_that_exist(exporter: Exporter, tmp_path: Path, file: str) -> None:
     exporter.write(tmp_path / "drift.prom")
-    text = (tmp_path / "drift.prom").read_text() + Telemetry().exposition().decode()
+    text = (tmp_path / "drift.prom").read_text() + AssistantTelemetry().exposition().decode()
     types = re.findall(r"^# TYPE (\w+) (\w+)", text, re.MULTILINE)
     exported = {f"{name}_bucket" if kind == "histogram" else name for name, kind in types}
     used = set(re.findall(r"\bvitrina_[a-z_]+", (ROOT / "deploy" / file).read_text()))
