@@ -50,7 +50,8 @@ class GeneratedImage(msgspec.Struct):
 class ImageAnswer(msgspec.Struct):
     """Pictures, or how far a background job is with them.
 
-    `prompt` is escaped. `understood`: share of the prompt's words that the training prompts had; `warnings` say what that means.
+    `understood`: share of the prompt's words that the training prompts had; `warnings` say what that means. The
+    `prompt` is escaped.
     """
 
     status: State
