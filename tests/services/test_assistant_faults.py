@@ -117,6 +117,7 @@ def test_what_is_no_answer_after_all_attempts_is_told_or_replaced(shop: Shop, pr
     proxy.faults.says = said
     assert "no valid answer in 3 attempts" in unavailable(shop, within=6)
     assert len(proxy.completions) == 3
+    assert [each["label"] for each in shop.records()] == ["failed"]
     stood_in(shop.ask("describe", CHAIR).json(), "invalid")
 
 

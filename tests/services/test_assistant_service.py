@@ -159,7 +159,10 @@ def test_candidates_come_from_a_served_recommender(linear_folder: Path, proxy: F
         proxy.faults.says = json.dumps({"recommendations": said, "summary": ""})
         answer = shop.ask("recommend", body).json()
         assert [each["product_id"] for each in answer["answer"]["recommendations"]] == offered[1:3]
-        assert "u000001" not in json.dumps(shop.records())
+        records = shop.records()
+        assert "u000001" not in json.dumps(records)  # a digest tells users apart
+        assert len({each["user"] for each in records}) == 1
+        assert records[0]["user"]
         assert "u000001" not in json.dumps(proxy.completions)
         nothing = shop.ask("recommend", body | {"category": "There > Is > None"})
         assert nothing.status_code == 422

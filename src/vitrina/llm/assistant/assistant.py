@@ -17,7 +17,7 @@ from vitrina.llm.assistant.job import Desk, Job, Spent
 from vitrina.llm.assistant.messages import Answered, RecommendRequest
 from vitrina.llm.assistant.metrics import AssistantTelemetry
 from vitrina.llm.assistant.peers import Describer, RecommenderClient
-from vitrina.llm.assistant.results import Result, concluded
+from vitrina.llm.assistant.results import Result, concluded, failed
 from vitrina.llm.assistant.settings import AssistantSettings
 from vitrina.llm.assistant.shown import Shown, presentable
 from vitrina.llm.assistant.tokens import Counter
@@ -96,7 +96,7 @@ class Assistant:
                 found = await self._generated(job)
             result = await self._presented(job, found.value, found.model, found.attempts, found.repaired)
         except FAILURES as error:
-            result = await self._instead(job, error)
+            result = await self._instead(job, call, error)
         return concluded(job, result, self._telemetry, call.log)
 
     async def _generated(self, job: Job) -> Structured[Answer]:
@@ -131,7 +131,7 @@ class Assistant:
                 yield _token(text)
             result = await self._presented(job, job.task.read_text(job.inputs, whole.text), whole.model)
         except FAILURES as error:
-            result = await self._instead(job, error)
+            result = await self._instead(job, call, error)
             if job.first_token is None:
                 yield OPENED
                 yield _token(job.task.as_text(result.answer))
@@ -158,7 +158,7 @@ class Assistant:
             self._telemetry.checked(job.task.name, findings)
         return replaced or result
 
-    async def _instead(self, job: Job, error: BaseException) -> Result:
+    async def _instead(self, job: Job, call: Call, error: BaseException) -> Result:
         """What answers when the model did not.
 
         Raises:
@@ -167,7 +167,7 @@ class Assistant:
         logger.warning("Request %s: %s", job.request_id, error)
         found = await self._described(job, reason(error))
         if found is None:
-            self._telemetry.ended(job.task.name, job.variant, "failed", job.started)
+            failed(job, self._telemetry, call.log)
             raise refusal(error, self._settings.seconds) from error
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -37,6 +38,7 @@ class Job:
 
     Attributes:
         tokens: the prompt's, as far as they are known beforehand.
+        user: a digest of the user's id.
         knowledge: what the shop's catalogue tells of its attributes.
         reasoning: the caller wants to see it.
         first_token: seconds until it came.
@@ -50,6 +52,7 @@ class Job:
     messages: list[Message]
     tokens: int
     caller: str
+    user: str | None
     request_id: str
     knowledge: Knowledge | None = None
     reasoning: bool = False
@@ -111,6 +114,7 @@ class Desk:
             messages,
             tokens,
             caller,
+            _digest(request.user_id),
             request_id,
             knowledge=self._shop.knowledge,
             reasoning=isinstance(request, MarketRequest) and request.reasoning,
@@ -139,3 +143,8 @@ class Desk:
                 f"The request is too long: about {tokens:,} tokens, and {sampling.max_tokens:,} for the answer, do not "
                 f"fit into the model's context of {self._context:,}.",
             )
+
+
+def _digest(user: str | None) -> str | None:
+    """What tells users apart without naming them."""
+    return None if user is None else hashlib.blake2b(user.encode(), digest_size=8, person=b"vitrina").hexdigest()

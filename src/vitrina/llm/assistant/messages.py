@@ -38,8 +38,8 @@ Outcome = Literal["accepted", "flagged", "fallback"]
 class Options(Strict):
     """How a call is answered.
 
-    `stream`: as server-sent events. `user_id`: whose prompts stay the same while two versions are compared; it is not
-    kept. `sampling` replaces what the prompt says, field by field.
+    `stream`: as server-sent events. `user_id`: whose prompts stay the same while two versions are compared; only a
+    digest of it is kept. `sampling` replaces what the prompt says, field by field.
     """
 
     stream: bool = False
@@ -132,7 +132,10 @@ class UsageReport(msgspec.Struct):
 
 
 class AssistantRecord(msgspec.Struct):
-    """One line of the prediction log; texts are masked. `label` is the outcome, `length` the answer's words."""
+    """One line of the prediction log; texts are masked.
+
+    `label` is the outcome, or `failed` where nothing answered; `length` the answer's words; `user` a digest.
+    """
 
     request_id: str
     timestamp: datetime
@@ -141,6 +144,7 @@ class AssistantRecord(msgspec.Struct):
     task: str
     variant: str
     caller: str
+    user: str | None
     language: str
     inputs: dict[str, Any]
     answer: dict[str, Any]

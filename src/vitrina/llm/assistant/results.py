@@ -99,7 +99,14 @@ def concluded(
     )
 
 
-def _record(job: Job, result: Result) -> AssistantRecord:
+def failed(job: Job, telemetry: AssistantTelemetry, log: Callable[[msgspec.Struct], None]) -> None:
+    """Count and log that nothing answered."""
+    telemetry.ended(job.task.name, job.variant, "failed", job.started)
+    log(_record(job, None))
+
+
+def _record(job: Job, result: Result | None) -> AssistantRecord:
+    answer = result.answer if result else None
     return AssistantRecord(
         request_id=job.request_id,
         timestamp=datetime.now(UTC),
@@ -108,15 +115,16 @@ def _record(job: Job, result: Result) -> AssistantRecord:
         task=job.task.name,
         variant=job.variant,
         caller=job.caller,
+        user=job.user,
         language=job.inputs.language,
         inputs=masked_values(job.inputs.model_dump(mode="json", exclude_defaults=True)),
-        answer=masked_values(result.answer.model_dump(mode="json")),
-        label=result.outcome,
-        length=len(job.task.as_text(result.answer).split()),
-        findings=sorted({each.kind for each in result.findings}),
-        fallback=result.fallback,
-        attempts=result.attempts,
-        repaired=result.repaired,
+        answer=masked_values(answer.model_dump(mode="json")) if answer else {},
+        label=result.outcome if result else "failed",
+        length=len(job.task.as_text(answer).split()) if answer else 0,
+        findings=sorted({each.kind for each in result.findings}) if result else [],
+        fallback=result.fallback if result else None,
+        attempts=result.attempts if result else 0,
+        repaired=result.repaired if result else False,
         prompt_tokens=job.spent.prompt_tokens,
         completion_tokens=job.spent.completion_tokens,
         seconds=job.seconds,

@@ -21,7 +21,7 @@ BUDGET = {"candidates": CANDIDATES, "customer": {"budget": {"maximum": 50}}, "la
 def job(task: str, inputs: dict[str, Any], **options: Any) -> Job:
     kind, prompt = TASKS[task], built_in(task)
     return Job(
-        kind, kind.validated(inputs), prompt, "production", prompt.sampling, [], 0, "caller", "request", **options
+        kind, kind.validated(inputs), prompt, "production", prompt.sampling, [], 0, "caller", None, "request", **options
     )
 
 
