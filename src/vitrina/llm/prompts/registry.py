@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,8 +49,9 @@ def read_prompt(kind: str, file: Path) -> Prompt:
     return prompt
 
 
+@lru_cache(maxsize=64)
 def rehearse(prompt: Prompt) -> None:
-    """Render a prompt for sample inputs of its task, in both forms.
+    """Render a prompt for sample inputs of its task, in both forms; once for each prompt.
 
     Raises:
         PromptError: when it cannot be rendered, or shows nothing of what it is given.
@@ -101,7 +102,8 @@ def in_use(kind: str) -> InUse:
     """What is in production now, and the candidate; without a registry or an alias, the built-in prompt.
 
     Raises:
-        PromptError: a registered prompt that Vitrina cannot read. RegistryError: a registry that does not answer.
+        PromptError: other hands gave an alias to what is no prompt of the task. RegistryError: a registry that does not
+            answer.
     """
     name = task(kind).name
     if not exists():
@@ -109,6 +111,9 @@ def in_use(kind: str) -> InUse:
     production, candidate = (store.find(name_of(name), alias) for alias in (PRODUCTION, CANDIDATE))
     current = _prompt(name, production) if production else built_in(name)
     proposed = _prompt(name, candidate) if candidate else None
+    for each in (current, proposed):
+        if each is not None:
+            rehearse(each)
     return InUse(current, proposed if proposed and proposed.version != current.version else None)
 
 

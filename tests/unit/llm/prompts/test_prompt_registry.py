@@ -118,6 +118,26 @@ def test_a_version_whose_predecessor_was_deleted_is_not_rolled_back(shop: Callab
     assert store.aliases(NAME) == {"production": "2"}
 
 
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([{"role": "system", "content": "a"}, {"role": "user", "content": "{{ colour }}"}], "'colour' is undefined"),
+        ([{"role": "user", "content": "{{ product }}"}], "other messages than one of the system and one of the user"),
+        ("Describe {{ product }}.", "other messages than"),
+    ],
+)
+def test_what_other_hands_put_into_production_is_refused_before_it_is_used(
+    shop: Callable[..., Prompt], messages: object, message: str
+) -> None:
+    shop(1)
+    client = tracking.connect()
+    made = client.register_prompt(NAME, messages)
+    client.set_prompt_alias(NAME, "production", made.version)
+
+    with pytest.raises(PromptError, match=message):
+        registry.in_use("describe")
+
+
 def test_prompts_are_not_listed_among_the_models(shop: Callable[..., Prompt]) -> None:
     from vitrina.registry.listing import registered_versions
 
