@@ -39,7 +39,7 @@ FIGURES = [
 
 
 class Timed(NamedTuple):
-    """Milliseconds to the first piece of text and per piece after it; of this process's work to the first, and in all."""
+    """Milliseconds to the first piece of text, per piece after it; of this process's work to the first, and in all."""
 
     first: float
     each: float

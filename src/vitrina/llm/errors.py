@@ -1,4 +1,4 @@
-"""What a language model's server may do to a caller. No sentence holds a key, or the prompt."""
+"""What a language model's server may do to a caller. No sentence holds a key; of the server's words it repeats few."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures of OpenAI's client → our errors, in sentences that hold neither the key nor the prompt."""
+"""Failures of OpenAI's client → our errors, in sentences without the key and with few of the server's words."""
 
 from __future__ import annotations
 
