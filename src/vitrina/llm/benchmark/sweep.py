@@ -91,8 +91,10 @@ def sweep(
         made = engine.scenario(load, place, asked, prompts, report.absolute())
         with Watch(asked.url, asked.key, dcgm=dcgm) as watch:
             engine.run(command, made, asked, level_folder, load.seconds, partial(_heard, tell, name))
-        found = measure(read_run(report), load.arrivals, value, wanted, load.seed)
-        levels.append(found.model_copy(update={"server": watch.server, "gpu": watch.gpu}))
+        run = read_run(report)
+        server, gpu = watch.between(run.start, run.end)
+        found = measure(run, load.arrivals, value, wanted, load.seed)
+        levels.append(found.model_copy(update={"server": server, "gpu": gpu}))
         if not found.requests:
             break
     if not any(level.requests for level in levels):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Thread
@@ -28,13 +30,14 @@ class Watch:
         self._metrics = f"{url.rstrip('/').removesuffix('/v1')}/metrics"
         self._headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         self._gpus = _gpu_reader(url, dcgm)
-        self._interval, self._done = interval, Event()
+        self._interval, self._looked, self._done = interval, Event(), Event()
         self._thread = Thread(target=self._sample, daemon=True)
-        self._server: list[Sample] = []
-        self._gpu: list[Sample] = []
+        self._server: list[tuple[float, Sample]] = []
+        self._gpu: list[tuple[float, Sample]] = []
 
     def __enter__(self) -> Watch:
         self._thread.start()
+        self._looked.wait(30)  # the counters' beginning
         return self
 
     def __exit__(
@@ -45,23 +48,30 @@ class Watch:
 
     @property
     def server(self) -> dict[str, float] | None:
-        """What `server_figures` makes of the samples; None where nothing was exposed."""
-        return server_figures(self._server) or None
+        """What `server_figures` makes of all samples; None where nothing was exposed."""
+        return self.between(0, math.inf)[0]
 
-    @property
-    def gpu(self) -> dict[str, float] | None:
-        """What `gpu_figures` makes of the samples; None where nothing was exposed."""
-        return gpu_figures(self._gpu) or None
+    def between(self, start: float, end: float) -> tuple[dict[str, float] | None, dict[str, float] | None]:
+        """Figures of the server and of the GPUs between two times of the clock (seconds), an interval more each way.
+
+        None where nothing was exposed.
+        """
+        server, gpu = (
+            [sample for seen, sample in samples if start - self._interval <= seen <= end + self._interval]
+            for samples in (self._server, self._gpu)
+        )
+        return server_figures(server) or None, gpu_figures(gpu) or None
 
     def _sample(self) -> None:
         with httpx.Client(timeout=5.0, headers=self._headers) as client:
             while True:
                 with suppress(httpx.HTTPError, ValueError):
                     if found := _scraped(client, self._metrics, "vllm:"):
-                        self._server.append(found)
+                        self._server.append((time.time(), found))
                 if self._gpus:
                     with suppress(httpx.HTTPError, ValueError, OSError, subprocess.SubprocessError):
-                        self._gpu.append(self._gpus(client))
+                        self._gpu.append((time.time(), self._gpus(client)))
+                self._looked.set()
                 if self._done.is_set():  # one last time after the level: the counters' end
                     return
                 self._done.wait(self._interval)

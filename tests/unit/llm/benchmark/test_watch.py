@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 
 import pytest
 from pydantic import SecretStr
@@ -40,14 +40,27 @@ DCGM_FI_DEV_POWER_USAGE{gpu="0"} 60.5
 """
 
 
-@pytest.fixture
-def metrics() -> Iterator[str]:
+class Exposed:
     """A server whose counters grow with each look, for whoever has its key; elsewhere there is nothing."""
-    looks = count()
+
+    def __init__(self) -> None:
+        self.url, self.looks = "", 0
+
+    def wait(self, looks: int) -> None:
+        """Until so many more have looked."""
+        wanted, deadline = self.looks + looks, time.monotonic() + 30
+        while self.looks < wanted:
+            assert time.monotonic() < deadline, "nobody looks"
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def metrics() -> Iterator[Exposed]:
+    exposed = Exposed()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            look = next(looks) if self.path == "/metrics" else 0
+            look = exposed.looks
             allowed = self.headers["Authorization"] == "Bearer sk-1"
             body = VLLM.format(
                 running=look, waiting=5 - look, cache=0.1 * look, tokens=100 * look, queries=10 * look, hits=4 * look
@@ -56,40 +69,56 @@ def metrics() -> Iterator[str]:
             self.send_response(200 if found else 404)
             self.end_headers()
             self.wfile.write(found.encode())
+            exposed.looks += self.path == "/metrics"
 
         def log_message(self, *arguments: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    exposed.url = f"http://127.0.0.1:{server.server_port}"
+    yield exposed
     server.shutdown()
 
 
 def test_vllms_metrics_are_gathered_while_a_level_runs(metrics):
-    with Watch(f"{metrics}/v1", SecretStr("sk-1"), dcgm=f"{metrics}/gpus", interval=0.05) as watch:
-        threading.Event().wait(0.5)
-    assert watch.server is not None
-    assert watch.server["waiting_max"] == 5
-    assert watch.server["prefix_hits"] == pytest.approx(0.4)
-    assert watch.server["generated_tokens"] >= 200  # both engines, over at least two looks
-    assert watch.gpu == pytest.approx(
-        {"utilization_mean": 0.85, "memory_gib_max": 15.0, "power_watts_mean": 60.5, "gpus": 2}
-    )
+    with Watch(f"{metrics.url}/v1", SecretStr("sk-1"), dcgm=f"{metrics.url}/gpus", interval=0.01) as watch:
+        metrics.wait(3)
+    server, gpu = watch.between(0, time.time())
+    assert server == watch.server
+    assert server is not None
+    assert server["waiting_max"] == 5
+    assert server["prefix_hits"] == pytest.approx(0.4)
+    assert server["generated_tokens"] >= 600  # of both engines, over four looks or more
+    assert gpu == pytest.approx({"utilization_mean": 0.85, "memory_gib_max": 15.0, "power_watts_mean": 60.5, "gpus": 2})
 
 
 def test_a_server_that_shows_nothing_is_no_error(metrics):
-    for url in (metrics, "http://127.0.0.1:9"):
-        with Watch(url, interval=0.05) as watch:
+    for url in (metrics.url, "http://127.0.0.1:9"):
+        with Watch(url, interval=0.01) as watch:
             pass
         assert watch.server is None
 
 
 def test_a_level_shorter_than_the_interval_is_still_seen_twice(metrics):
-    with Watch(metrics, SecretStr("sk-1"), interval=60) as watch:
-        threading.Event().wait(0.2)
+    with Watch(metrics.url, SecretStr("sk-1"), interval=60) as watch:
+        pass
     assert watch.server is not None
     assert watch.server["generated_tokens"] == 200
+
+
+def test_only_the_measured_time_counts(metrics):
+    with Watch(metrics.url, SecretStr("sk-1"), interval=0.01) as watch:
+        metrics.wait(10)
+        middle = time.time()
+        metrics.wait(10)
+    whole, _ = watch.between(0, time.time())
+    later, _ = watch.between(middle, time.time())
+    assert whole is not None
+    assert later is not None
+    assert later["running_mean"] > whole["running_mean"]  # it grows with each look
+    assert later["generated_tokens"] < whole["generated_tokens"]
+    assert watch.between(1, 2) == (None, None)
 
 
 def test_older_names_of_vllms_cache_count_too():
