@@ -41,10 +41,6 @@ class Peer:
             timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
         )
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
     async def _asked(self, path: str, body: dict[str, Any], request_id: str) -> dict[str, Any]:
         """What it answers.
 

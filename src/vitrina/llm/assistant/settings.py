@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-
-def _named(name: str) -> AliasChoices:
-    """A variable that other parts of Vitrina read too; the field's own name serves in Python."""
-    return AliasChoices(f"VITRINA_{name.upper()}", name)
 
 
 class AssistantSettings(BaseSettings):
@@ -34,13 +29,13 @@ class AssistantSettings(BaseSettings):
     candidate_share: float = Field(0.1, ge=0, le=1, description="Users who get @candidate's prompts, if there are.")
     prompts_seconds: float = Field(30.0, gt=0, description="How often the registry is asked for prompts.")
     describer_url: str | None = Field(
-        None, validation_alias=_named("describer_url"), description="VITRINA_DESCRIBER_URL: a served product_describer."
+        None, validation_alias="VITRINA_DESCRIBER_URL", description="VITRINA_DESCRIBER_URL: a served product_describer."
     )
     recommender_url: str | None = Field(
-        None, validation_alias=_named("recommender_url"), description="VITRINA_RECOMMENDER_URL: a served recommender."
+        None, validation_alias="VITRINA_RECOMMENDER_URL", description="VITRINA_RECOMMENDER_URL: a served recommender."
     )
     service_key: SecretStr | None = Field(
-        None, validation_alias=_named("service_key"), description="VITRINA_SERVICE_KEY: the API key of both."
+        None, validation_alias="VITRINA_SERVICE_KEY", description="VITRINA_SERVICE_KEY: the API key of both."
     )
     service_seconds: float = Field(5.0, gt=0, description="What either of both may take to answer.")
 

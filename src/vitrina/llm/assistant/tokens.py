@@ -31,11 +31,6 @@ class Counter:
         """
         self._tokenizer = None if tokenizer is None else _load(tokenizer)
 
-    @property
-    def exact(self) -> bool:
-        """Whether tokens are counted rather than estimated."""
-        return self._tokenizer is not None
-
     def __call__(self, messages: Sequence[Message]) -> int:
         """Tokens of a prompt."""
         return sum(ROLE + self.of(message["content"]) for message in messages)
