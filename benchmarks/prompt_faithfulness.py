@@ -34,7 +34,7 @@ def main() -> None:
     begin, end = pd.Timestamp("2024-11-01", tz="UTC"), pd.Timestamp("2025-11-01", tz="UTC")
     rng = np.random.default_rng(SEED)
     store = draw_catalogue(max(TAUGHT) + HELD_OUT, rng, start=begin, end=end, drift=False)
-    rows = store.tail(HELD_OUT).to_dict("records")
+    rows: list[Any] = store.tail(HELD_OUT).to_dict("records")
     figures: list[dict[str, Any]] = []
     for count in TAUGHT:
         learned = LearnedKnowledge.of(store[:count])
