@@ -174,7 +174,7 @@ class MultimodalProduct(PreTrainedModel):
         for name, pooled in passes.items():
             logits = self.head(self.dropout(pooled)).float()
             known = labels if name == "text" else labels[rows]
-            total = total + weighted(logits, known, self.heads, self.log_variance[:-1], smoothing) / len(passes)
+            total = total + weighted(logits, known, self.heads, self.log_variance[:-1], smoothing)
         if "both" in passes:
             s = self.log_variance[-1]
             told = self.contrast(passes["text"][rows], passes["photo"], input_ids[rows])
