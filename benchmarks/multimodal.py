@@ -101,14 +101,14 @@ def accuracy_figures(both: np.ndarray, others: dict[str, np.ndarray]) -> list[di
     return found
 
 
-def certainty_figures(model: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def certainty_figures(both: np.ndarray, others: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """How much less surprised the model is by the truth when it sees the photo beside the name."""
-    both, text = surprise(model, rows), surprise(model, rows, "image")
-    less = text - both
-    return [
-        figure("log_loss", both.mean(), "nats", "lower", text.mean(), interval(both), same_model_text=text.mean()),
-        figure("log_loss_less_than_same_model_text", less.mean(), "nats", "higher", 0.0, interval(less)),
-    ]
+    means = {name: float(values.mean()) for name, values in others.items()}
+    found = [figure("log_loss", both.mean(), "nats", "lower", min(means.values()), interval(both), **means)]
+    for name, values in others.items():
+        less = values - both
+        found.append(figure(f"log_loss_less_than_{name}", less.mean(), "nats", "higher", 0.0, interval(less)))
+    return found
 
 
 def robust_figures(withheld: np.ndarray, alone: np.ndarray, mixed: np.ndarray) -> list[dict[str, Any]]:
@@ -146,14 +146,16 @@ def figures_of(source: Path, work: Path, alone: bool) -> list[dict[str, Any]]:
     rows = metrics.with_both(pd.read_parquet(data / "test.parquet"))
     both, text, photo = hits(model, rows), hits(model, rows, "image"), hits(model, rows, "title")
     others = {"same_model_text": text, "same_model_photo": photo, "svm": svm_hits(data, rows, work / "svm.parquet")}
+    sure, less_sure = surprise(model, rows), {"same_model_text": surprise(model, rows, "image")}
     gone = np.random.default_rng(7).random(len(rows)) < WITHHELD
     found = []
     if alone:
         single = {name: model_of(data, work / name, name) for name in ("text", "photo")}
         others["text_model"] = hits(single["text"], rows, "image")
         others["photo_model"] = hits(single["photo"], rows, "title")
+        less_sure["text_model"] = surprise(single["text"], rows, "image")
         found += robust_figures(photo[gone], others["photo_model"][gone], np.where(gone, photo, both))
-    found = accuracy_figures(both, others) + certainty_figures(model, rows) + found + retrieval_figures(model, rows)
+    found = accuracy_figures(both, others) + certainty_figures(sure, less_sure) + found + retrieval_figures(model, rows)
     exact = serving.load(model, "model.onnx").predict_frame(rows.drop(columns=["category", "attributes"]))
     loss = 100 * ((types(exact["label"]) == types(rows["category"])).mean() - both.mean())
     minutes = read_json(model / "metrics.json")["training"]["seconds"] / 60
