@@ -73,15 +73,18 @@ def stood_in(answer: dict[str, Any], why: str) -> None:
     assert "blue" in answer["answer"]["description"]
 
 
-def test_a_server_that_is_starting_is_waited_for_a_little_then_stood_in_for(shop: Shop, proxy: FaultyLLM) -> None:
-    proxy.faults.ready_at = time.monotonic() + 3
-    answer = shop.ask("reply", QUESTION | {"stream": True})
-    assert answer.status_code == 503
-    assert int(answer.headers["retry-after"]) >= 1
-    stood_in(shop.ask("describe", CHAIR).json(), "unavailable")
-    assert shop.metric("vitrina_assistant_retries_total") > 0
-    until(lambda: time.monotonic() > proxy.faults.ready_at)
-    until(lambda: shop.ask("reply", QUESTION | {"stream": True}).status_code == 200, 15)  # the circuit closes again
+def test_a_server_that_is_starting_is_asked_again_then_stood_in_for(
+    proxy: FaultyLLM, describer: str, tmp_path: Path
+) -> None:
+    with assistant(tmp_path, proxy.url, describer_url=describer, first_token_seconds=20) as shop:
+        proxy.faults.ready_at = time.monotonic() + 3
+        answer = shop.ask("reply", QUESTION | {"stream": True})
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        stood_in(shop.ask("describe", CHAIR).json(), "unavailable")
+        assert shop.metric("vitrina_assistant_retries_total") > 0
+        until(lambda: time.monotonic() > proxy.faults.ready_at)
+        until(lambda: shop.ask("reply", QUESTION | {"stream": True}).status_code == 200, 40)  # the circuit closes again
 
 
 def test_nobody_there_opens_the_circuit_and_costs_no_time(describer: str, tmp_path: Path) -> None:
