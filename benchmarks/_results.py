@@ -45,12 +45,12 @@ def figure(
     """One measured figure; `better` is `higher` or `lower`, `interval` its 95% interval."""
     return {
         "name": name,
-        "value": value,
+        "value": float(value),
         "unit": unit,
         "better": better,
-        "target": target,
+        "target": target if target is None else float(target),
         "interval": [float(bound) for bound in interval] if interval is not None else None,
-        "baselines": baselines,
+        "baselines": {name: float(each) for name, each in baselines.items()},
     }
 
 
