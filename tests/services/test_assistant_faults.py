@@ -87,7 +87,9 @@ def test_a_server_that_is_starting_is_asked_again_then_stood_in_for(
         until(lambda: shop.ask("reply", QUESTION | {"stream": True}).status_code == 200, 40)  # the circuit closes again
 
 
-def test_nobody_there_opens_the_circuit_and_costs_no_time(describer: str, tmp_path: Path) -> None:
+def test_nobody_there_opens_the_circuit_and_costs_no_time(
+    describer: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with assistant(tmp_path, f"http://127.0.0.1:{free_port()}/v1", describer_url=describer, seconds=4) as shop:
         assert "cannot be reached" in unavailable(shop, within=4)
         for _ in range(3):
@@ -99,6 +101,8 @@ def test_nobody_there_opens_the_circuit_and_costs_no_time(describer: str, tmp_pa
         assert shop.metric("vitrina_assistant_breaker") == 2
         assert shop.client.get("/readyz").status_code == 200  # it can still answer
         assert shop.client.get(f"{PREFIX}/usage").json()["minute"] == 0
+    assert "cannot be reached" in caplog.text
+    assert "left alone" not in caplog.text  # one line a request would fill the log
 
 
 def test_a_stream_that_dies_midway_is_an_error_event_or_another_description(shop: Shop, proxy: FaultyLLM) -> None:

@@ -164,7 +164,9 @@ class Assistant:
         Raises:
             Refusal: when nothing can.
         """
-        logger.warning("Request %s: %s", job.request_id, error)
+        # While the circuit is open all requests fail alike, and the failures that opened it are in the log already.
+        repeated = self._chat.breaker.state == "open" and getattr(error, "retry_after", None) is not None
+        logger.log(logging.DEBUG if repeated else logging.WARNING, "Request %s: %s", job.request_id, error)
         found = await self._described(job, reason(error))
         if found is None:
             failed(job, self._telemetry, call.log)
