@@ -62,6 +62,7 @@ def unavailable(shop: Shop, task: str = "reply", body: dict[str, Any] = QUESTION
     assert time.monotonic() - started < within
     assert answer.status_code == 503, answer.text
     assert answer.json()["error"]["code"] == "unavailable"
+    assert "http" not in answer.text  # where the model is concerns no caller
     return answer.json()["error"]["message"]
 
 

@@ -170,7 +170,7 @@ class Assistant:
         found = await self._described(job, reason(error))
         if found is None:
             failed(job, self._telemetry, call.log)
-            raise refusal(error, self._settings.seconds) from error
+            raise refusal(error, self._settings.seconds, self._chat.endpoint.url) from error
         return found
 
     async def _described(self, job: Job, why: str, attempts: int = 0) -> Result | None:

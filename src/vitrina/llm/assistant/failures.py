@@ -28,16 +28,22 @@ def reason(error: BaseException) -> str:
     return next((name for kind, name in named.items() if isinstance(error, kind)), "failed")
 
 
-def refusal(error: BaseException, seconds: float) -> Refusal:
-    """The answer to a request that nothing else can answer; `seconds` is what the model had."""
+def refusal(error: BaseException, seconds: float, url: str) -> Refusal:
+    """The answer to a request that nothing else can answer.
+
+    Args:
+        seconds: what the model had.
+        url: where it is, which callers need not know.
+    """
+    message = str(error).replace(f" at {url}", "").replace(url, "The language model")
     if isinstance(error, TimeoutError):
         return later(f"The language model gave no whole answer within {seconds:g} seconds.", RETRY_SECONDS)
     if isinstance(error, LLMRefused):
         if error.reason == "context":
-            return Refusal(422, str(error))
-        return Refusal(503, str(error))  # the service's own set-up: coming back soon helps nobody
+            return Refusal(422, message)
+        return Refusal(503, message)  # the service's own set-up: coming back soon helps nobody
     wait = getattr(error, "retry_after", None)
-    return later(str(error), RETRY_SECONDS if wait is None else max(1, math.ceil(wait)))
+    return later(message, RETRY_SECONDS if wait is None else max(1, math.ceil(wait)))
 
 
 def later(message: str, seconds: int) -> Refusal:
