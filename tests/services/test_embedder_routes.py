@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import time
@@ -15,39 +14,25 @@ import numpy as np
 import pytest
 
 from bentos.product_embedder import service as bento
+from tests.in_process import InProcess
 from vitrina import watching
 from vitrina.artifacts import write_manifest
 from vitrina.contracts.products import Product
 from vitrina.families.product_embedder import serving
 from vitrina.jobs import index_build
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 
 BATCH = "/ultra/embeddings/batch"
 SHIRT = {"title": "red wool shirt", "category": "Clothing > Shirts", "price": 12.5, "currency": "EUR"}
 
 
-class Client:
-    """Calls a started service in process."""
+class Client(InProcess):
+    """Calls a started service, waits for its jobs, reads its metrics."""
 
     def __init__(self, service: ModelService) -> None:
+        super().__init__(service)
         self.service = service
-        self._app = HttpService(self._behind, build=lambda: service)
-
-    async def _behind(self, scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError("passed on")
-
-    def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.all([(method, path, options)])[0]
-
-    def all(self, requests: list[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
-        async def main() -> list[httpx.Response]:
-            transport = httpx.ASGITransport(self._app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-                return await asyncio.gather(*(client.request(m, p, **options) for m, p, options in requests))
-
-        return asyncio.run(main())
 
     def finished(self, job: str, seconds: float = 60) -> dict[str, Any]:
         """The status of a job once it is done."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
@@ -20,11 +19,11 @@ import pytest
 
 from bentos.few_shot_classifier.service import EXAMPLE, LABEL_SETS, MAX_BODY, NAME, endpoints
 from tests.few_shot_models import drawing
+from tests.in_process import InProcess
 from vitrina.contracts.few_shot import FewShotAnswer
 from vitrina.families.few_shot_classifier import serving
 from vitrina.families.few_shot_classifier.label_sets import LabelSets
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 
 PATH = "/ai/few-shot"
@@ -33,24 +32,12 @@ REFUND = {"label": "refund", "texts": ["i want my money back", "refund this purc
 ORDER = {"label": "order", "texts": ["where is my order"]}
 
 
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
-
-
-class Client:
-    """Calls a started service in process."""
+class Client(InProcess):
+    """Calls a started service, and holds it."""
 
     def __init__(self, service: ModelService) -> None:
+        super().__init__(service)
         self.service = service
-        self._app = HttpService(nothing_behind, build=lambda: service)
-
-    def __call__(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        async def main() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-                return await client.request(method, path, json=body)
-
-        return asyncio.run(main())
 
 
 @contextmanager

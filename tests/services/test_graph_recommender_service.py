@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -20,21 +19,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentos.graph_recommender.service import NAME, OPERATION
+from tests.in_process import InProcess
 from vitrina.families.graph_recommender import serving
 from vitrina.monitoring.predictions import read_window
 from vitrina.serving.current_catalogue import CurrentCatalogue
 from vitrina.serving.histories import LiveHistories
-from vitrina.serving.http import HttpService
 from vitrina.serving.recommending import LiveRecommender
 from vitrina.serving.service import ModelService
 
 PATH, EVENTS = "/ultra/recommendations", "/ai/interactions"
 BENTO = Path(__file__).parents[2] / "bentos" / NAME
 BOOTS = [{"product_id": f"p{number:03d}", "event": "purchase"} for number in (1, 4, 7)]
-
-
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
 
 
 @dataclass
@@ -76,17 +71,7 @@ def shop(graph_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         parts=[catalogue],
     )
     service.start()
-    app = HttpService(nothing_behind, build=lambda: service)
-
-    def post(path: str, body: Any) -> httpx.Response:
-        async def main() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
-                content = {"content": body} if isinstance(body, bytes) else {"json": body}
-                return await client.post(path, **content)
-
-        return asyncio.run(main())
-
-    yield Shop(post, service, catalogue, path, products, home / "log")
+    yield Shop(InProcess(service).post, service, catalogue, path, products, home / "log")
     service.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -21,21 +20,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from bentos.hybrid_recommender.service import NAME, OPERATION
+from tests.in_process import InProcess
 from vitrina.families.hybrid_recommender import serving
 from vitrina.monitoring import feedback
 from vitrina.monitoring.predictions import read_window
 from vitrina.serving.current_catalogue import CurrentCatalogue
 from vitrina.serving.histories import LiveHistories
-from vitrina.serving.http import HttpService
 from vitrina.serving.recommending import LiveRecommender
 from vitrina.serving.service import ModelService
 
 PATH, EVENTS = "/ai/recommend", "/ai/interactions"
 BENTO = Path(__file__).parents[2] / "bentos" / NAME
-
-
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
 
 
 @dataclass
@@ -80,17 +75,7 @@ def shop(
     )
     catalogue.refresh()
     service.start()
-    app = HttpService(nothing_behind, build=lambda: service)
-
-    def post(path: str, body: Any) -> httpx.Response:
-        async def main() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-                return await client.post(path, json=body)
-
-        return asyncio.run(main())
-
-    yield Shop(post, service, catalogue, path, products, home / "log")
+    yield Shop(InProcess(service).post, service, catalogue, path, products, home / "log")
     service.close()
 
 

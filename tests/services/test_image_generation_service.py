@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -11,17 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 from bentos.product_imager.service import NAME
+from tests.in_process import InProcess
 from vitrina.contracts.image_generation import ImageAnswer
 from vitrina.families.product_imager import serving
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 from vitrina.serving.tasks.images import EXAMPLE, PATH, ImageJobs, work
 from vitrina.serving.tasks.runner import JobRunner
@@ -30,23 +28,12 @@ from vitrina.serving.tasks.store import JobStore
 ASKED = {"prompt": "red disc", "category": "Shop > Disc", "seed": 5}
 
 
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
-
-
-class Client:
-    """Calls a started service in process."""
+class Client(InProcess):
+    """Calls a started service, and holds it with its log."""
 
     def __init__(self, service: ModelService, log: Path) -> None:
+        super().__init__(service)
         self.service, self.log = service, log
-        self._app = HttpService(nothing_behind, build=lambda: service)
-
-    def __call__(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        async def main() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://shop") as client:
-                return await client.request(method, path, json=body)
-
-        return asyncio.run(main())
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from bentos.multimodal_product.service import MAX_BODY, NAME, OPERATION
+from tests.in_process import InProcess
 from tests.multimodal_models import KINDS, photo
 from vitrina.families.multimodal_product import serving
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.openapi import document
 from vitrina.serving.service import ModelService
 
@@ -29,10 +29,6 @@ BOOTS = photo("boots", "blue")
 Post = Callable[..., httpx.Response]
 
 
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
-
-
 @pytest.fixture(scope="module")
 def running(
     multimodal_shop: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
@@ -40,17 +36,8 @@ def running(
     log = tmp_path_factory.mktemp("log")
     service = ModelService(serving.load, [OPERATION], source=multimodal_shop[1], predictions=log, name=NAME)
     service.start()
-    app = HttpService(nothing_behind, build=lambda: service)
-
-    def post(**request: Any) -> httpx.Response:
-        async def main() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-                return await client.post(PATH, **request)
-
-        return asyncio.run(main())
-
-    yield post, service, log
+    client = InProcess(service)
+    yield partial(client.post, PATH), service, log
     service.close()
 
 

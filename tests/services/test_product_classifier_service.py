@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from bentos.product_classifier.service import MAX_BODY, NAME, OPERATION
+from tests.in_process import InProcess
 from vitrina.families.product_classifier import serving
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 
 PATH = "/ai/classify"
@@ -34,10 +34,6 @@ SHIRT = {
 Post = Callable[[Any], httpx.Response]
 
 
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
-
-
 @pytest.fixture(scope="module")
 def running(
     product_folder: Path, tmp_path_factory: pytest.TempPathFactory
@@ -45,18 +41,8 @@ def running(
     log = tmp_path_factory.mktemp("log")
     service = ModelService(serving.load, [OPERATION], source=product_folder, predictions=log, name=NAME)
     service.start()
-    app = HttpService(nothing_behind, build=lambda: service)
-
-    def post(body: Any) -> httpx.Response:
-        async def main() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-                content = {"content": body} if isinstance(body, bytes) else {"json": body}
-                return await client.post(PATH, **content)
-
-        return asyncio.run(main())
-
-    yield post, service, log
+    client = InProcess(service)
+    yield partial(client.post, PATH), service, log
     service.close()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,14 @@ import httpx
 import pytest
 
 from bentos.product_describer.service import MAX_BODY, NAME, OPERATION
+from tests.in_process import InProcess
 from vitrina.families.product_describer import serving
 from vitrina.monitoring.predictions import read_window
-from vitrina.serving.http import HttpService
 from vitrina.serving.service import ModelService
 
 CHAIR = {"title": "Luma 999", "attributes": {"colour": "blue", "material": "oak"}, "language": "en"}
 
 Post = Callable[[Any], httpx.Response]
-
-
-async def nothing_behind(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the middleware."""
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +28,8 @@ def running(
     log = tmp_path_factory.mktemp("log")
     service = ModelService(serving.load, [OPERATION], source=describer_folder, predictions=log, name=NAME)
     service.start()
-    app = HttpService(nothing_behind, build=lambda: service)
-
-    def post(body: Any) -> httpx.Response:
-        async def main() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop", timeout=60) as client:
-                content = {"content": body} if isinstance(body, bytes) else {"json": body}
-                return await client.post(OPERATION.path, **content)
-
-        return asyncio.run(main())
-
-    yield post, service, log
+    client = InProcess(service)
+    yield partial(client.post, OPERATION.path), service, log
     service.close()
 
 
