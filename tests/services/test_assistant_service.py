@@ -100,8 +100,9 @@ def test_the_bento_streams_counts_and_keeps_secrets(served: httpx.Client, proxy:
 
     proxy.faults.endless = True
     with served.stream("POST", f"{PREFIX}/describe", json=TABLE | {"stream": True}, headers=SHOP) as answer:
-        next(answer.iter_lines())
-        assert proxy.open_streams == 1
+        assert answer.status_code == 200, answer.read()
+        assert next(answer.iter_lines()) == "event: token"
+        until(lambda: proxy.open_streams == 1, 5)
     until(lambda: proxy.open_streams == 0, 5)
     proxy.faults.endless = False
 

@@ -45,10 +45,10 @@ def test_an_evaluation_has_a_score_a_row_slices_behaviour_and_files(evaluation, 
     assert classes["rows"].sum() == examples["category"].notna().sum()
 
 
-def test_the_folder_is_whole_and_its_card_names_the_files(product_folder):
+def test_the_folder_is_whole_and_its_card_shows_the_confusions(product_folder):
     verify_manifest(product_folder)
     card = (product_folder / "README.md").read_text()
-    assert "[category_confusion.png](category_confusion.png)" in card
+    assert "(category_confusion.png)" in card
     assert (product_folder / "category_classes.csv").is_file()
 
 
