@@ -5,8 +5,7 @@ The language model is the tiny Granite under `transformers serve`, which answers
 assistant is `bentoml serve` with one worker, a key and a budget. For the first figure the same prompt, rendered by the
 same code, is sent to either in turn, in changing order, over connections that are kept open. For the second a proxy
 puts a marker of its prompt in place of each piece that the model says: every stream must hold its own pieces, all of
-them, in order. Milliseconds are lost wherever a process waits for a core: on a busy machine give all processes of the
-measurement precedence (the published figures were taken so, with other work on both cores).
+them, in order. Milliseconds are lost wherever a process waits for a core: run it on a machine with nothing else to do.
 
 python benchmarks/assistant.py [--pairs 200] [--rounds 3] [--models FOLDER]
 """
