@@ -223,9 +223,10 @@ def _show_benchmark(result: LlmBenchmarkResult) -> None:
     from vitrina.llm.benchmark.page import HEADS, row
 
     console = Console()
-    table = Table(*HEADS, box=None)
-    for level in result.levels:
-        table.add_row(*(cell.text for cell in row(Level.model_validate(level))))
+    levels = [row(Level.model_validate(level)) for level in result.levels]
+    table = Table("", *(cells[0].text for cells in levels), box=None)
+    for head, *cells in list(zip(HEADS, *levels, strict=True))[1:]:
+        table.add_row(head, *(cell.text for cell in cells))
     console.print(table)
     for level in result.levels:
         for words, count in level["errors"].items():
