@@ -109,10 +109,7 @@ def search(
     result = job(
         index, query, model=model, k=k, filters=filters, mode=cast(Mode | None, mode), rerank=rerank, image=image
     )
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_hits(result)
+    show(result, as_json, _show_hits)
 
 
 def _show_hits(result: IndexSearchResult) -> None:

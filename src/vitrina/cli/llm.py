@@ -50,10 +50,7 @@ def plan(
         utilization=utilization,
     )
     result = job(model, load, gpus=gpu or (), served_name=served_name, picture=picture)
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_plan(result)
+    show(result, as_json, _show_plan)
 
 
 @llm_app.command()
@@ -124,10 +121,7 @@ def verify(
             gpu=gpu,
             tell=tell,
         )
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_verification(result)
+    show(result, as_json, _show_verification)
     if not result.passed:
         raise typer.Exit(ServiceError.exit_code)
 
@@ -209,10 +203,7 @@ def benchmark(
             dcgm=dcgm,
             tell=tell,
         )
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_benchmark(result)
+    show(result, as_json, _show_benchmark)
 
 
 def _show_benchmark(result: LlmBenchmarkResult) -> None:

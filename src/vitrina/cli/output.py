@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 
 from vitrina.errors import UsageError
 
+R = TypeVar("R", bound=BaseModel)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Overrides = Annotated[
     list[str] | None,
@@ -19,10 +20,13 @@ Overrides = Annotated[
 ]
 
 
-def show(result: BaseModel, as_json: bool) -> None:
-    """Print a job's result."""
+def show(result: R, as_json: bool, people: Callable[[R], None] | None = None) -> None:
+    """Print a job's result: as JSON, by `people` where a command has a form of its own, else as a table."""
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
+        return
+    if people is not None:
+        people(result)
         return
     from rich.console import Console
     from rich.table import Table

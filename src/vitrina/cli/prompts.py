@@ -51,10 +51,7 @@ def list_(
     from vitrina.jobs import list_prompts as job
 
     result = job(task)
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_versions(result)
+    show(result, as_json, _show_versions)
 
 
 @prompts_app.command()
@@ -128,10 +125,7 @@ def evaluate(
             concurrency=concurrency,
             tell=tell,
         )
-    if as_json:
-        show(result, as_json)
-    else:
-        _show_quality(result)
+    show(result, as_json, _show_quality)
 
 
 @prompts_app.command()
@@ -162,10 +156,7 @@ def compare(
         until=until,
         minimum=minimum,
     )
-    if as_json:
-        show(result, as_json)
-    else:
-        typer.echo(result.sentence)
+    show(result, as_json, lambda found: typer.echo(found.sentence))
 
 
 def _show_versions(result: PromptsResult) -> None:

@@ -1,10 +1,14 @@
-"""Configurations of tiny models, one an architecture and what may differ in it."""
+"""Configurations of tiny models, one an architecture and what may differ in it; a proxy that makes faults."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.faulty_llm import Faults, FaultyLLM, faulty
+from tests.llm_server import LLMServer
 
 SMALL = {
     "hidden_size": 48,
@@ -32,3 +36,17 @@ TINY = {
 def tiny() -> dict[str, dict[str, Any]]:
     """Name → configuration."""
     return TINY
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(llm_server: LLMServer) -> Iterator[FaultyLLM]:
+    with faulty(llm_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(shared_proxy: FaultyLLM) -> FaultyLLM:
+    """Without faults."""
+    shared_proxy.faults = Faults()
+    shared_proxy.completions.clear()
+    return shared_proxy

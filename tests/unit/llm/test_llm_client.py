@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import aclosing
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
-from tests.faulty_llm import Faults, FaultyLLM, faulty
+from tests.faulty_llm import FaultyLLM
 from tests.listening import until
 from tests.llm_server import LLMServer, free_port
 from vitrina.errors import UsageError
@@ -24,20 +24,6 @@ BRIEF = Sampling(max_tokens=12, temperature=0)
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}}
 SLOW = 20.0
 """Seconds that a loaded machine may take for a dozen tokens."""
-
-
-@pytest.fixture(scope="module")
-def shared_proxy(llm_server: LLMServer) -> Iterator[FaultyLLM]:
-    with faulty(llm_server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(shared_proxy: FaultyLLM) -> FaultyLLM:
-    """Without faults."""
-    shared_proxy.faults = Faults()
-    shared_proxy.completions.clear()
-    return shared_proxy
 
 
 def _run(work: Coroutine[Any, Any, Any], seconds: float = SLOW) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.faulty_llm import Faults, FaultyLLM, faulty
+from tests.faulty_llm import Faults, FaultyLLM
 from tests.llm_server import LLMServer, free_port
 from vitrina.errors import UsageError
 from vitrina.llm import troubleshooting
@@ -20,20 +19,6 @@ vllm:num_requests_waiting{model_name="granite"} 0.0
 # TYPE vllm:num_preemptions counter
 vllm:num_preemptions_total{model_name="granite"} 3.0
 """
-
-
-@pytest.fixture(scope="module")
-def shared_proxy(llm_server: LLMServer) -> Iterator[FaultyLLM]:
-    with faulty(llm_server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(shared_proxy: FaultyLLM) -> FaultyLLM:
-    """Without faults."""
-    shared_proxy.faults = Faults()
-    shared_proxy.completions.clear()
-    return shared_proxy
 
 
 def _lines(found: Verification) -> dict[str, Check]:

@@ -91,11 +91,8 @@ def sweep(
         made = engine.scenario(load, place, asked, prompts, report.absolute())
         with Watch(asked.url, asked.key, dcgm=dcgm) as watch:
             engine.run(command, made, asked, level_folder, load.seconds, partial(_heard, tell, name))
-        run = read_run(report)
-        server, gpu = watch.between(run.start, run.end)
-        found = measure(run, load.arrivals, value, wanted, load.seed)
-        levels.append(found.model_copy(update={"server": server, "gpu": gpu}))
-        if not found.requests:
+        levels.append(_measured(report, watch, load, value, wanted))
+        if not levels[-1].requests:
             break
     if not any(level.requests for level in levels):
         why = next(iter(levels[0].errors), f"nothing was answered within {load.seconds:g} seconds")
@@ -110,6 +107,14 @@ def sweep(
         levels=levels,
         verdict=judge(levels, wanted),
     )
+
+
+def _measured(report: Path, watch: Watch, load: Load, value: float, objective: Objective) -> Level:
+    """What guidellm's report says of a level, with what server and GPUs said meanwhile."""
+    run = read_run(report)
+    server, gpu = watch.between(run.start, run.end)
+    found = measure(run, load.arrivals, value, objective, load.seed)
+    return found.model_copy(update={"server": server, "gpu": gpu})
 
 
 def _heard(tell: Tell, name: str, said: str) -> None:
